@@ -1,0 +1,108 @@
+//! Which calls are let through: denials and faults by IAM action, from the scenario and from the options.
+
+use std::sync::Mutex;
+
+use serde::Deserialize;
+
+use crate::recorder::lock;
+
+/// An action that is answered otherwise than by its result.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// IAM action, `cloudwatch:GetMetricData` for instance; `logs:*` stands for a whole service.
+    pub action: String,
+    /// What happens.
+    pub kind: FaultKind,
+    /// How many calls it hits before the action works again; `None` means for ever.
+    #[serde(default)]
+    pub times: Option<u32>,
+}
+
+/// What happens to a call instead of its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Refused for calling too often.
+    Throttled,
+    /// Never answered.
+    Hang,
+    /// Answered with 500.
+    InternalError,
+}
+
+/// What becomes of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ruling {
+    /// It is answered.
+    Allowed,
+    /// The caller may not do this.
+    Denied,
+    /// It meets a fault.
+    Faulty(FaultKind),
+}
+
+/// The rules, with what is left of counted faults.
+#[derive(Debug)]
+pub(crate) struct Access {
+    denied: Vec<String>,
+    faults: Mutex<Vec<Fault>>,
+}
+
+impl Access {
+    /// Joins rules; an earlier fault of an action is used up before a later one.
+    pub(crate) fn new(denied: Vec<String>, faults: Vec<Fault>) -> Self {
+        Self { denied, faults: Mutex::new(faults) }
+    }
+
+    /// Rules on one call and counts it.
+    pub(crate) fn ruling(&self, action: &str) -> Ruling {
+        if self.denied.iter().any(|rule| covers(rule, action)) {
+            return Ruling::Denied;
+        }
+        let mut faults = lock(&self.faults);
+        let Some(fault) = faults.iter_mut().find(|f| f.times != Some(0) && covers(&f.action, action)) else {
+            return Ruling::Allowed;
+        };
+        fault.times = fault.times.map(|left| left.saturating_sub(1));
+        Ruling::Faulty(fault.kind)
+    }
+}
+
+fn covers(rule: &str, action: &str) -> bool {
+    match rule.strip_suffix('*') {
+        Some(prefix) => action.starts_with(prefix),
+        None => rule == action,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counted_fault_ends_and_a_denial_does_not() {
+        let fault = |kind, times| Fault { action: "ssm:GetParameter".to_owned(), kind, times };
+        let access = Access::new(
+            vec!["logs:*".to_owned()],
+            vec![fault(FaultKind::Throttled, Some(2)), fault(FaultKind::InternalError, Some(1))],
+        );
+        assert_eq!(access.ruling("ssm:GetParameter"), Ruling::Faulty(FaultKind::Throttled));
+        assert_eq!(access.ruling("ssm:GetParameter"), Ruling::Faulty(FaultKind::Throttled));
+        assert_eq!(access.ruling("ssm:GetParameter"), Ruling::Faulty(FaultKind::InternalError));
+        assert_eq!(access.ruling("ssm:GetParameter"), Ruling::Allowed);
+        assert_eq!(access.ruling("logs:FilterLogEvents"), Ruling::Denied);
+        assert_eq!(access.ruling("sns:Publish"), Ruling::Allowed);
+    }
+
+    #[test]
+    fn a_fault_without_a_count_stays() {
+        let access = Access::new(
+            Vec::new(),
+            vec![Fault { action: "sns:Publish".to_owned(), kind: FaultKind::Hang, times: None }],
+        );
+        for _ in 0..5 {
+            assert_eq!(access.ruling("sns:Publish"), Ruling::Faulty(FaultKind::Hang));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! CloudWatch: metrics and alarms, over Smithy rpc-v2-cbor.
+//!
+//! Answered: `GetMetricData` (metric queries, no expressions), `ListMetrics`, `DescribeAlarms`, `DescribeAlarmHistory`,
+//! `DescribeAlarmsForMetric`. Every other operation is refused.
+
+mod alarms;
+mod metric_data;
+mod metric_list;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cbor::Cbor;
+use crate::failure::Failure;
+use crate::scenario::{Paging, Scenario};
+
+/// Answers one operation.
+pub(crate) fn answer(
+    scenario: &Scenario,
+    paging: &Paging,
+    operation: &str,
+    input: Value,
+) -> Result<Cbor, Failure> {
+    match operation {
+        "GetMetricData" => metric_data::get_metric_data(scenario, paging, input),
+        "ListMetrics" => metric_list::list_metrics(scenario, paging, input),
+        "DescribeAlarms" => alarms::describe_alarms(scenario, input),
+        "DescribeAlarmHistory" => alarms::describe_alarm_history(scenario, input),
+        "DescribeAlarmsForMetric" => alarms::describe_alarms_for_metric(scenario, input),
+        other => Err(Failure::unsupported(format!("operation cloudwatch:{other}"))),
+    }
+}
+
+/// A dimension as requests carry it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Dimension {
+    name: String,
+    value: String,
+}
+
+fn invalid(message: impl Into<String>) -> Failure {
+    Failure::service(400, "ValidationException", message)
+}
+
+fn invalid_value(message: impl Into<String>) -> Failure {
+    Failure::service(400, "InvalidParameterValueException", message)
+}
+
+fn invalid_token() -> Failure {
+    Failure::service(400, "InvalidNextToken", "The NextToken provided is invalid.")
+}

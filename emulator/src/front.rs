@@ -1,0 +1,449 @@
+//! The one HTTP front: tells the services apart, records, rules on access, and hands each request on.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::access::{Access, FaultKind, Ruling};
+use crate::bedrock::Bedrock;
+use crate::cbor;
+use crate::cloudwatch;
+use crate::failure::{Failure, Protocol, ServiceError};
+use crate::lambda;
+use crate::logs;
+use crate::percent;
+use crate::recorder::{Received, Recorder};
+use crate::scenario::{Paging, Scenario, uuid};
+use crate::slack::Slack;
+use crate::sns::Outbox;
+use crate::ssm;
+use crate::wire::Answer;
+
+/// More than any service takes; what is longer is not read.
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
+const CLOUDWATCH_PATH: &str = "/service/GraniteServiceVersion20100801/operation/";
+
+/// Everything that requests share.
+pub(crate) struct Shared {
+    pub(crate) scenario: Scenario,
+    pub(crate) paging: Paging,
+    pub(crate) access: Access,
+    pub(crate) recorder: Recorder,
+    pub(crate) outbox: Outbox,
+    pub(crate) bedrock: Bedrock,
+    pub(crate) slack: Slack,
+    /// Becomes true when the emulator stops; hanging requests end then.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Builds the router: every path is told apart by [`target`], because one port serves many services.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new().fallback(handle).with_state(shared)
+}
+
+/// Where a request goes.
+enum Target {
+    CloudWatch { operation: String },
+    Logs { operation: String },
+    Ssm { operation: String },
+    Sns { form: Vec<(String, String)> },
+    Lambda(lambda::Request),
+    Converse { model_id: String },
+    Bedrock { path: String },
+    SlackWebhook,
+    SlackPage,
+    Own { list: String },
+    Unknown,
+}
+
+/// An AWS call by its names.
+struct Call {
+    service: &'static str,
+    operation: String,
+    /// IAM's name of the action.
+    action: String,
+    protocol: Protocol,
+    /// The resource that a denial names.
+    resource: Option<String>,
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+        return response(plain(413, "emulator: the body is too long"));
+    };
+    let path = parts.uri.path();
+    let query = parts.uri.query().unwrap_or_default();
+    let target = target(parts.method.as_str(), path, query, &parts.headers, &body);
+    if let Target::Own { list } = &target {
+        return response(own(&shared, list));
+    }
+    if matches!(target, Target::SlackPage) {
+        return response(html(shared.slack.page()));
+    }
+    let call = call(&shared.scenario, &target, &body);
+    let (service, action) = match (&call, &target) {
+        (Some(call), _) => (call.service, call.operation.clone()),
+        (None, Target::SlackWebhook) => ("slack", "webhook".to_owned()),
+        (None, _) => ("unknown", format!("{} {path}", parts.method)),
+    };
+    let shown = parts.uri.path_and_query().map_or(path, |both| both.as_str());
+    let place = shared.recorder.arrival(Received {
+        service: service.to_owned(),
+        action,
+        target: format!("{} {shown}", parts.method),
+        body: body_text(&target, &body),
+        status: None,
+    });
+    let answer = match call {
+        Some(call) => aws(&shared, &call, &target, &parts.headers, &body, place).await,
+        None if matches!(target, Target::SlackWebhook) => shared.slack.webhook(path, &body),
+        None => {
+            let message = format!("emulator: unsupported request {} {shown}", parts.method);
+            shared.recorder.refused(message.clone());
+            plain(400, &message)
+        }
+    };
+    shared.recorder.answered(place, answer.status);
+    response(answer)
+}
+
+fn target(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Target {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if let ("GET", Some(list)) = (method, path.strip_prefix("/emulator/")) {
+        return Target::Own { list: list.to_owned() };
+    }
+    if path == "/slack" && method == "GET" {
+        return Target::SlackPage;
+    }
+    if path.starts_with("/services/") {
+        return Target::SlackWebhook;
+    }
+    if let Some(operation) = path.strip_prefix(CLOUDWATCH_PATH) {
+        return Target::CloudWatch { operation: operation.to_owned() };
+    }
+    if let Some(operation) = header("x-amz-target").strip_prefix("Logs_20140328.") {
+        return Target::Logs { operation: operation.to_owned() };
+    }
+    if let Some(operation) = header("x-amz-target").strip_prefix("AmazonSSM.") {
+        return Target::Ssm { operation: operation.to_owned() };
+    }
+    if let Some(rest) = path.strip_prefix("/model/") {
+        return match (method, rest.rsplit_once('/')) {
+            ("POST", Some((model_id, "converse"))) => Target::Converse { model_id: model_id.to_owned() },
+            _ => Target::Bedrock { path: format!("{method} {path}") },
+        };
+    }
+    if let Some(request) = lambda::request(method, path, query) {
+        return Target::Lambda(request);
+    }
+    if path == "/" && header("content-type").starts_with("application/x-www-form-urlencoded") {
+        return Target::Sns { form: percent::pairs(&String::from_utf8_lossy(body)) };
+    }
+    Target::Unknown
+}
+
+fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
+    let place = |service: &str, rest: String| {
+        format!("arn:aws:{service}:{}:{}:{rest}", scenario.region(), scenario.account())
+    };
+    let call = |service: &'static str, operation: &str, protocol, resource| Call {
+        service,
+        operation: operation.to_owned(),
+        action: format!("{service}:{operation}"),
+        protocol,
+        resource,
+    };
+    let named = |member: &str| {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        body.get(member)?.as_str().map(str::to_owned)
+    };
+    Some(match target {
+        Target::CloudWatch { operation } => call("cloudwatch", operation, Protocol::Cbor, None),
+        Target::Logs { operation } => {
+            let group = named("logGroupName").or_else(|| named("logGroupIdentifier")).unwrap_or_default();
+            let resource = place("logs", format!("log-group:{group}:log-stream:"));
+            call("logs", operation, Protocol::Json, Some(resource))
+        }
+        Target::Ssm { operation } => {
+            let resource = ssm::arn(scenario, &named("Name").unwrap_or_default());
+            call("ssm", operation, Protocol::Json, Some(resource))
+        }
+        Target::Sns { form } => {
+            let field = |name: &str| form.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+            let operation = field("Action").unwrap_or_else(|| "(none)".to_owned());
+            call("sns", &operation, Protocol::Query, field("TopicArn").or_else(|| field("TargetArn")))
+        }
+        Target::Lambda(request) => {
+            let resource = place("lambda", format!("function:{}", request.operation.function()));
+            call("lambda", request.operation.name(), Protocol::RestJson, Some(resource))
+        }
+        Target::Converse { model_id } => {
+            let bare = percent::decoded(model_id);
+            let resource = if bare.starts_with("arn:") {
+                bare
+            } else {
+                format!("arn:aws:bedrock:{}::foundation-model/{bare}", scenario.region())
+            };
+            Call {
+                // Converse has no action of its own.
+                action: "bedrock:InvokeModel".to_owned(),
+                ..call("bedrock", "Converse", Protocol::RestJson, Some(resource))
+            }
+        }
+        Target::Bedrock { path } => call("bedrock", path, Protocol::RestJson, None),
+        Target::SlackWebhook | Target::SlackPage | Target::Own { .. } | Target::Unknown => return None,
+    })
+}
+
+async fn aws(
+    shared: &Shared,
+    call: &Call,
+    target: &Target,
+    headers: &HeaderMap,
+    body: &Bytes,
+    place: usize,
+) -> Answer {
+    let request_id = uuid(&format!("{} request {place}", shared.scenario.name()));
+    let failed = |failure: Failure| {
+        if let Failure::Unsupported(message) = &failure {
+            shared.recorder.refused(message.clone());
+        }
+        call.protocol.error(&failure.into_error(), &request_id)
+    };
+    if let Err(failure) = signed(call.protocol, headers) {
+        return failed(failure);
+    }
+    match shared.access.ruling(&call.action) {
+        Ruling::Allowed => {}
+        Ruling::Denied => return call.protocol.error(&denied(&shared.scenario, call), &request_id),
+        Ruling::Faulty(FaultKind::Throttled) => return call.protocol.error(&throttled(call), &request_id),
+        Ruling::Faulty(FaultKind::InternalError) => {
+            return call.protocol.error(&internal_error(call), &request_id);
+        }
+        Ruling::Faulty(FaultKind::Hang) => {
+            let mut stopping = shared.stopping.clone();
+            // An error means that the emulator is gone, which ends the waiting as well.
+            let _stopped = stopping.wait_for(|stopping| *stopping).await;
+            return call.protocol.error(&internal_error(call), &request_id);
+        }
+    }
+    if let Target::Converse { model_id } = target {
+        let answer = shared.bedrock.converse(model_id, body).await;
+        note_unsupported_turn(shared, &answer);
+        return answer;
+    }
+    match result(shared, target, headers, body) {
+        Ok(result) => result.into_answer(call, &request_id),
+        Err(failure) => failed(failure),
+    }
+}
+
+/// What an operation gave, in the form of its protocol.
+enum Output {
+    Cbor(cbor::Cbor),
+    Json(Value),
+    Xml(String),
+}
+
+impl Output {
+    fn into_answer(self, call: &Call, request_id: &str) -> Answer {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let id = header("x-amzn-requestid", request_id);
+        match self {
+            Self::Cbor(value) => Answer {
+                status: 200,
+                headers: vec![
+                    header("content-type", "application/cbor"),
+                    header("smithy-protocol", "rpc-v2-cbor"),
+                    id,
+                ],
+                body: cbor::encoded(&value),
+            },
+            Self::Json(value) => {
+                let kind = match call.protocol {
+                    Protocol::Json => "application/x-amz-json-1.1",
+                    Protocol::RestJson | Protocol::Cbor | Protocol::Query => "application/json",
+                };
+                Answer {
+                    status: 200,
+                    headers: vec![header("content-type", kind), id],
+                    body: value.to_string().into_bytes(),
+                }
+            }
+            Self::Xml(inner) => {
+                let operation = &call.operation;
+                let body = format!(
+                    "<{operation}Response xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+                     <{operation}Result>{inner}</{operation}Result><ResponseMetadata><RequestId>{request_id}\
+                     </RequestId></ResponseMetadata></{operation}Response>"
+                );
+                Answer {
+                    status: 200,
+                    headers: vec![header("content-type", "text/xml"), id],
+                    body: body.into_bytes(),
+                }
+            }
+        }
+    }
+}
+
+fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) -> Result<Output, Failure> {
+    let Shared { scenario, paging, .. } = shared;
+    let serialization = |reason: String| Failure::service(400, "SerializationException", reason);
+    let json_body = || -> Result<Value, Failure> {
+        serde_json::from_slice(body).map_err(|error| serialization(error.to_string()))
+    };
+    match target {
+        Target::CloudWatch { operation } => {
+            let protocol = headers.get("smithy-protocol").and_then(|value| value.to_str().ok());
+            if protocol != Some("rpc-v2-cbor") {
+                return Err(Failure::unsupported(format!("protocol {protocol:?} for CloudWatch")));
+            }
+            let input = cbor::decoded(body).map_err(serialization)?;
+            cloudwatch::answer(scenario, paging, operation, input).map(Output::Cbor)
+        }
+        Target::Logs { operation } => {
+            logs::answer(scenario, paging, operation, json_body()?).map(Output::Json)
+        }
+        Target::Ssm { operation } => {
+            let host = headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or("127.0.0.1");
+            ssm::answer(scenario, &format!("http://{host}"), operation, json_body()?).map(Output::Json)
+        }
+        Target::Sns { form } => shared.outbox.answer(scenario, form).map(Output::Xml),
+        Target::Lambda(request) => lambda::answer(scenario, paging, request).map(Output::Json),
+        Target::Bedrock { path } => Err(Failure::unsupported(format!("Bedrock's {path}"))),
+        Target::Converse { .. }
+        | Target::SlackWebhook
+        | Target::SlackPage
+        | Target::Own { .. }
+        | Target::Unknown => Err(Failure::unsupported("request")),
+    }
+}
+
+/// The signature is not verified, but AWS answers nothing that bears none.
+fn signed(protocol: Protocol, headers: &HeaderMap) -> Result<(), Failure> {
+    let authorization =
+        headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let complete = authorization.starts_with("AWS4-HMAC-SHA256 ")
+        && ["Credential=", "SignedHeaders=", "Signature="].iter().all(|part| authorization.contains(part));
+    if complete {
+        return Ok(());
+    }
+    let code = match protocol {
+        Protocol::Query => "MissingAuthenticationToken",
+        Protocol::Cbor | Protocol::Json | Protocol::RestJson => "MissingAuthenticationTokenException",
+    };
+    Err(Failure::service(403, code, "Missing Authentication Token"))
+}
+
+/// Words a denial as the service does.
+fn denied(scenario: &Scenario, call: &Call) -> ServiceError {
+    // SNS writes its own name in capitals.
+    let action = call.action.replace("sns:", "SNS:");
+    let resource = call.resource.as_ref().map(|arn| format!(" on resource: {arn}")).unwrap_or_default();
+    let message = format!(
+        "User: arn:aws:sts::{}:assumed-role/sre-agent/sre-agent is not authorized to perform: {action}{resource} \
+         because no identity-based policy allows the {action} action",
+        scenario.account()
+    );
+    let (status, code) = match call.protocol {
+        Protocol::Cbor | Protocol::RestJson => (403, "AccessDeniedException"),
+        Protocol::Json => (400, "AccessDeniedException"),
+        Protocol::Query => (403, "AuthorizationError"),
+    };
+    ServiceError { status, code, message }
+}
+
+fn throttled(call: &Call) -> ServiceError {
+    let (status, code, message) = match (call.protocol, call.service) {
+        (_, "bedrock") => (429, "ThrottlingException", "Too many requests, please wait before trying again."),
+        (Protocol::RestJson, _) => (429, "TooManyRequestsException", "Rate exceeded"),
+        (Protocol::Query, _) => (400, "Throttling", "Rate exceeded"),
+        (Protocol::Cbor | Protocol::Json, _) => (400, "ThrottlingException", "Rate exceeded"),
+    };
+    ServiceError { status, code, message: message.to_owned() }
+}
+
+fn internal_error(call: &Call) -> ServiceError {
+    let code = match (call.protocol, call.service) {
+        (_, "bedrock") => "InternalServerException",
+        (Protocol::Cbor, _) => "InternalServiceFault",
+        (Protocol::Json, "ssm") => "InternalServerError",
+        (Protocol::Json, _) => "ServiceUnavailableException",
+        (Protocol::RestJson, _) => "ServiceException",
+        (Protocol::Query, _) => "InternalError",
+    };
+    ServiceError { status: 500, code, message: "The service had an internal error.".to_owned() }
+}
+
+/// Bedrock words its own refusals; they belong into the same list as all others.
+fn note_unsupported_turn(shared: &Shared, answer: &Answer) {
+    if answer.status != 400 {
+        return;
+    }
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
+    if message.starts_with(crate::failure::UNSUPPORTED) {
+        shared.recorder.refused(message.to_owned());
+    }
+}
+
+/// Lists for tests that run in another process.
+fn own(shared: &Shared, list: &str) -> Answer {
+    let list = match list {
+        "slack" => json!(shared.slack.messages()),
+        "published" => json!(shared.outbox.published()),
+        "requests" => json!(shared.recorder.requests()),
+        "unsupported" => json!(shared.recorder.unsupported()),
+        _ => return plain(404, "emulator: the lists are slack, published, requests and unsupported"),
+    };
+    Answer {
+        status: 200,
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: list.to_string().into_bytes(),
+    }
+}
+
+fn body_text(target: &Target, body: &[u8]) -> String {
+    if matches!(target, Target::CloudWatch { .. })
+        && let Ok(value) = cbor::decoded(body)
+    {
+        return value.to_string();
+    }
+    String::from_utf8_lossy(body).into_owned()
+}
+
+fn plain(status: u16, text: &str) -> Answer {
+    Answer {
+        status,
+        headers: vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())],
+        body: text.as_bytes().to_vec(),
+    }
+}
+
+fn html(page: String) -> Answer {
+    Answer {
+        status: 200,
+        headers: vec![("content-type".to_owned(), "text/html; charset=utf-8".to_owned())],
+        body: page.into_bytes(),
+    }
+}
+
+fn response(answer: Answer) -> Response<Body> {
+    let mut builder = Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        builder = builder.header(name, value);
+    }
+    builder.body(Body::from(answer.body)).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer cannot be written as HTTP");
+        let mut failed = Response::new(Body::from("emulator: an answer cannot be written as HTTP"));
+        *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        failed
+    })
+}

@@ -1,0 +1,36 @@
+//! A small local AWS and Slack: one HTTP server that serves a recorded incident over the services' own wire protocols.
+//!
+//! Within a documented subset of each operation, any window, metric or filter over the scenario's data is answered
+//! exactly. Whatever lies outside the subset is refused with HTTP 400 and a message that begins with
+//! `emulator: unsupported`, and is kept in [`Emulator::unsupported`], so that a test can fail on it. What the scenario
+//! does not hold is answered as AWS would answer. It shares no code with the product: an emulator that did would share
+//! its mistakes.
+
+mod access;
+mod bedrock;
+mod cbor;
+mod cloudwatch;
+mod emulator;
+mod failure;
+mod front;
+mod input;
+mod lambda;
+mod logs;
+mod page;
+mod percent;
+mod recorder;
+mod scenario;
+mod slack;
+mod sns;
+mod ssm;
+mod wire;
+
+pub use access::{Fault, FaultKind};
+pub use bedrock::{
+    Bedrock, BedrockOptions, CallOutcome, ConverseCall, ModelBehaviour, Script, ScriptedAnswer, Turns,
+};
+pub use emulator::{Emulator, EmulatorError, Options};
+pub use recorder::Received;
+pub use scenario::{Paging, Scenario, ScenarioError};
+pub use slack::{Slack, SlackMessage, SlackOptions, SlackRefusal};
+pub use sns::{MessageAttribute, Published};
