@@ -1,0 +1,319 @@
+//! The configuration: one document, three layers, every fault at once.
+//!
+//! The layers are the embedded default, a document (a file or an SSM parameter, read by the caller), and scalar
+//! `SRE_AGENT_*` variables. An empty variable counts as unset, because SAM hands a variable without value on as empty
+//! text. The environment is never read here.
+
+mod raw;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::delivery::Secret;
+use crate::investigation::depth::Depth;
+use crate::model::ModelId;
+use crate::model::backoff::Backoff;
+use raw::RawConfig;
+
+/// The layers above the embedded default.
+#[derive(Debug, Clone, Default)]
+pub struct Layers<'a> {
+    /// Where the document was read, for messages, and its text.
+    pub document: Option<(&'a str, &'a str)>,
+    /// Names and values; those that do not begin with `SRE_AGENT_` are not ours.
+    pub variables: Vec<(String, String)>,
+    /// Whether calls go somewhere else than to AWS; only then may the clock and the seed be given.
+    pub endpoint_override: bool,
+}
+
+/// Where the Slack webhook's address is.
+#[derive(Debug, Clone)]
+pub enum Webhook {
+    /// Name of an SSM parameter.
+    Parameter(String),
+    /// The address itself.
+    Url(Secret),
+}
+
+/// Checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How deep to go; `None` is automatic.
+    pub depth: Option<Depth>,
+    /// Models, best first: the primary, then the fallbacks.
+    pub models: Vec<ModelId>,
+    /// Region of the model endpoint, where it is not the Lambda's own.
+    pub model_region: Option<String>,
+    /// Tries of one model, the first included.
+    pub max_attempts: u32,
+    /// Calls to one model under way at once.
+    pub max_concurrent: u32,
+    /// US dollars that one run may spend.
+    pub max_cost_usd: f64,
+    /// Model calls of one run.
+    pub max_model_calls: u32,
+    /// Tokens of one run, in and out.
+    pub max_tokens_per_run: u64,
+    /// Time kept for posting at the end.
+    pub publish_reserve: Duration,
+    /// Longest time for reading telemetry.
+    pub gather_time: Duration,
+    /// Longest time for one model call.
+    pub model_call_time: Duration,
+    /// Resource name to log group.
+    pub log_groups: BTreeMap<String, String>,
+    /// The Slack webhook, where there is one.
+    pub slack_webhook: Option<Webhook>,
+    /// ARN of the SNS topic for findings, where there is one.
+    pub findings_topic: Option<String>,
+    /// The run's clock, where it is given.
+    pub as_of: Option<Timestamp>,
+    /// The run's seed, where it is given.
+    pub seed: Option<u64>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Key path or variable name.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub reason: String,
+}
+
+/// Everything that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// In the order of the layers.
+    pub faults: Vec<Fault>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.faults.len() == 1 { "fault" } else { "faults" };
+        write!(f, "the configuration has {} {plural}:", self.faults.len())?;
+        for fault in &self.faults {
+            write!(f, "\n  {}: {}", fault.key, fault.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// The variables and the keys that they set.
+const VARIABLES: &[(&str, &str)] = &[
+    ("SRE_AGENT_AS_OF", "run.as_of"),
+    ("SRE_AGENT_DEPTH", "depth"),
+    ("SRE_AGENT_FALLBACK_MODELS", "models.fallback"),
+    ("SRE_AGENT_FINDINGS_TOPIC_ARN", "sns.topic_arn"),
+    ("SRE_AGENT_MAX_COST_USD", "budget.max_cost_usd"),
+    ("SRE_AGENT_MODEL", "models.primary"),
+    ("SRE_AGENT_PUBLISH_RESERVE_SECONDS", "deadline.publish_reserve_seconds"),
+    ("SRE_AGENT_SEED", "run.seed"),
+    ("SRE_AGENT_SLACK_WEBHOOK", "slack.webhook"),
+];
+
+/// Names the document's place; the caller reads it, so it is known here and sets nothing.
+const DOCUMENT_VARIABLE: &str = "SRE_AGENT_CONFIG";
+
+impl Config {
+    /// Joins the layers and checks the result; all faults come back in one error.
+    pub fn load(layers: Layers<'_>) -> Result<Self, ConfigError> {
+        let mut faults = Vec::new();
+        let mut raw = raw::embedded();
+        if let Some((origin, text)) = layers.document {
+            let (document, read) = raw::read(text);
+            raw.overlay(document);
+            faults.extend(
+                read.into_iter()
+                    .map(|fault| Fault { key: format!("{origin}: {}", fault.key), reason: fault.reason }),
+            );
+        }
+        for (name, value) in &layers.variables {
+            if name.starts_with("SRE_AGENT_") && name != DOCUMENT_VARIABLE {
+                variable(&mut raw, name, value.trim(), &mut faults);
+            }
+        }
+        let config = check(&raw, layers.endpoint_override, &mut faults);
+        if faults.is_empty() { Ok(config) } else { Err(ConfigError { faults }) }
+    }
+
+    /// Returns the backoff policy.
+    pub fn backoff(&self) -> Backoff {
+        Backoff { max_attempts: self.max_attempts, ..Backoff::default() }
+    }
+}
+
+/// Takes one variable over; an empty one counts as unset.
+fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault>) {
+    if !VARIABLES.iter().any(|(known, _)| *known == name) {
+        let nearest = VARIABLES.iter().map(|(known, _)| *known).min_by_key(|known| distance(known, name));
+        let hint = nearest.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
+        faults.push(Fault { key: name.to_owned(), reason: format!("unknown variable{hint}") });
+        return;
+    }
+    if value.is_empty() {
+        return;
+    }
+    let mut fault = |reason: String| faults.push(Fault { key: name.to_owned(), reason });
+    let text = || Some(value.to_owned());
+    match name {
+        "SRE_AGENT_AS_OF" => raw.run.as_of = text(),
+        "SRE_AGENT_DEPTH" => raw.depth = text(),
+        "SRE_AGENT_FALLBACK_MODELS" => {
+            let models = value.split(',').map(str::trim).filter(|model| !model.is_empty());
+            raw.models.fallback = Some(models.map(str::to_owned).collect());
+        }
+        "SRE_AGENT_FINDINGS_TOPIC_ARN" => raw.sns.topic_arn = text(),
+        "SRE_AGENT_MODEL" => raw.models.primary = text(),
+        "SRE_AGENT_SLACK_WEBHOOK" => raw.slack.webhook = text(),
+        "SRE_AGENT_MAX_COST_USD" => match value.parse() {
+            Ok(cost) => raw.budget.max_cost_usd = Some(cost),
+            Err(_) => fault(format!("{value:?} is not a number of US dollars, for instance 0.50")),
+        },
+        "SRE_AGENT_PUBLISH_RESERVE_SECONDS" => match value.parse() {
+            Ok(seconds) => raw.deadline.publish_reserve_seconds = Some(seconds),
+            Err(_) => fault(format!("{value:?} is not a whole number of seconds")),
+        },
+        "SRE_AGENT_SEED" => match value.parse() {
+            Ok(seed) => raw.run.seed = Some(seed),
+            Err(_) => fault(format!("{value:?} is not a whole number")),
+        },
+        _ => {}
+    }
+}
+
+/// Checks the joined layers; a faulty value is replaced by a harmless one so that the other checks go on.
+fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> Config {
+    let mut fault = |key: &str, reason: String| faults.push(Fault { key: key.to_owned(), reason });
+    if raw.format != Some(1) {
+        let found = raw.format.map_or_else(|| "none".to_owned(), |format| format.to_string());
+        fault("format", format!("format {found} is unknown; this version reads format 1"));
+    }
+    let depth = match raw.depth.as_deref() {
+        None | Some("auto") => None,
+        Some("facts") => Some(Depth::Facts),
+        Some("full") => Some(Depth::Full),
+        Some(other) => {
+            fault("depth", format!("{other:?} is none of auto, facts, full"));
+            None
+        }
+    };
+    let mut models = Vec::new();
+    let primary = raw.models.primary.iter().map(|model| ("models.primary", model));
+    let fallback = raw.models.fallback.iter().flatten().map(|model| ("models.fallback", model));
+    for (key, model) in primary.chain(fallback) {
+        // Converse takes up to 2,048 characters; no list of allowed ids, since new ones appear every month.
+        if model.is_empty() || model.len() > 2048 || model.chars().any(char::is_whitespace) {
+            fault(key, format!("{model:?} is not a model id, inference profile id or ARN"));
+        } else {
+            models.push(ModelId::from(model.as_str()));
+        }
+    }
+    let mut whole = |key: &str, value: Option<u64>, least: u64, most: u64| {
+        let value = value.unwrap_or(least);
+        if value < least || value > most {
+            fault(key, format!("{value} is not between {least} and {most}"));
+        }
+        value.clamp(least, most)
+    };
+    let small = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let max_attempts = small(whole("models.max_attempts", raw.models.max_attempts, 1, 10));
+    let max_concurrent = small(whole("models.max_concurrent", raw.models.max_concurrent, 1, 50));
+    let max_model_calls = small(whole("budget.max_model_calls", raw.budget.max_model_calls, 1, 200));
+    let max_tokens_per_run = whole("budget.max_tokens", raw.budget.max_tokens, 1_000, 20_000_000);
+    // Lambda's longest timeout is 900 s.
+    let seconds = |value: u64| Duration::from_secs(value);
+    let publish_reserve =
+        seconds(whole("deadline.publish_reserve_seconds", raw.deadline.publish_reserve_seconds, 2, 300));
+    let gather_time = seconds(whole("deadline.gather_seconds", raw.deadline.gather_seconds, 2, 600));
+    let model_call_time =
+        seconds(whole("deadline.model_call_seconds", raw.deadline.model_call_seconds, 5, 900));
+    let max_cost_usd = raw.budget.max_cost_usd.unwrap_or(0.5);
+    if !(max_cost_usd > 0.0 && max_cost_usd <= 1_000.0) {
+        fault("budget.max_cost_usd", format!("{max_cost_usd} is not between 0 and 1000 US dollars"));
+    }
+    let slack_webhook = raw.slack.webhook.as_deref().and_then(|webhook| match webhook.strip_prefix("ssm:") {
+        Some(name)
+            if name.starts_with('/')
+                || name.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter)) =>
+        {
+            Some(Webhook::Parameter(name.to_owned()))
+        }
+        Some(_) => {
+            fault(
+                "slack.webhook",
+                "after ssm: a parameter name is wanted, for instance ssm:/sre-agent/slack-webhook".into(),
+            );
+            None
+        }
+        None if webhook.starts_with("https://") => Some(Webhook::Url(Secret::new(webhook))),
+        None => {
+            // The value may be a mistyped secret, so it is not repeated.
+            fault("slack.webhook", "is neither ssm:/name nor an https address".into());
+            None
+        }
+    });
+    let findings_topic = raw.sns.topic_arn.clone().filter(|arn| {
+        let good = arn.starts_with("arn:") && arn.split(':').count() == 6 && arn.contains(":sns:");
+        if !good {
+            fault("sns.topic_arn", format!("{arn:?} is not an SNS topic's ARN"));
+        }
+        good
+    });
+    let as_of = raw.run.as_of.as_deref().and_then(|text| match text.parse::<Timestamp>() {
+        Ok(at) => Some(at),
+        Err(_) => {
+            fault("run.as_of", format!("{text:?} is not a time, for instance 2026-11-24T03:05:30Z"));
+            None
+        }
+    });
+    for (key, given) in [("run.as_of", as_of.is_some()), ("run.seed", raw.run.seed.is_some())] {
+        if given && !endpoint_override {
+            fault(
+                key,
+                "is for recorded incidents: it is refused unless AWS_ENDPOINT_URL leads away from AWS".into(),
+            );
+        }
+    }
+    Config {
+        depth,
+        models,
+        model_region: raw.models.region.clone(),
+        max_attempts,
+        max_concurrent,
+        max_cost_usd,
+        max_model_calls,
+        max_tokens_per_run,
+        publish_reserve,
+        gather_time,
+        model_call_time,
+        log_groups: raw.logs.groups.clone().unwrap_or_default(),
+        slack_webhook,
+        findings_topic,
+        as_of,
+        seed: raw.run.seed,
+    }
+}
+
+/// Edit distance (Levenshtein), for "did you mean".
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (index, left) in one.chars().enumerate() {
+        let mut diagonal = index;
+        let mut before = index + 1;
+        let mut next = vec![before];
+        for (right, above) in other.chars().zip(row.iter().skip(1)) {
+            let cost = (diagonal + usize::from(left != right)).min(before + 1).min(above + 1);
+            diagonal = *above;
+            before = cost;
+            next.push(cost);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

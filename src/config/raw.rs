@@ -1,0 +1,156 @@
+//! The document as it is written, before any check. Unknown keys are refused, section by section, so that all of them are told.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::Fault;
+
+/// The whole document.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawConfig {
+    pub(super) format: Option<u64>,
+    pub(super) depth: Option<String>,
+    pub(super) models: RawModels,
+    pub(super) budget: RawBudget,
+    pub(super) deadline: RawDeadline,
+    pub(super) logs: RawLogs,
+    pub(super) slack: RawSlack,
+    pub(super) sns: RawSns,
+    pub(super) run: RawRun,
+}
+
+macro_rules! section {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $name {
+            $(pub(super) $field: Option<$type>,)*
+        }
+
+        impl $name {
+            /// Takes over every key that the other layer sets.
+            fn overlay(&mut self, other: Self) {
+                $(if other.$field.is_some() { self.$field = other.$field; })*
+            }
+        }
+    };
+}
+
+section! {
+    /// `[models]`.
+    RawModels { primary: String, fallback: Vec<String>, region: String, max_attempts: u64, max_concurrent: u64 }
+}
+section! {
+    /// `[budget]`.
+    RawBudget { max_cost_usd: f64, max_model_calls: u64, max_tokens: u64 }
+}
+section! {
+    /// `[deadline]`.
+    RawDeadline { publish_reserve_seconds: u64, gather_seconds: u64, model_call_seconds: u64 }
+}
+section! {
+    /// `[logs]`.
+    RawLogs { groups: BTreeMap<String, String> }
+}
+section! {
+    /// `[slack]`.
+    RawSlack { webhook: String }
+}
+section! {
+    /// `[sns]`.
+    RawSns { topic_arn: String }
+}
+section! {
+    /// `[run]`.
+    RawRun { as_of: String, seed: u64 }
+}
+
+impl RawConfig {
+    /// Takes over every key that the other layer sets.
+    pub(super) fn overlay(&mut self, other: RawConfig) {
+        self.format = other.format;
+        if other.depth.is_some() {
+            self.depth = other.depth;
+        }
+        self.models.overlay(other.models);
+        self.budget.overlay(other.budget);
+        self.deadline.overlay(other.deadline);
+        self.logs.overlay(other.logs);
+        self.slack.overlay(other.slack);
+        self.sns.overlay(other.sns);
+        self.run.overlay(other.run);
+    }
+}
+
+/// Returns the embedded default; a test of its own reads it, so a broken one cannot ship.
+pub(super) fn embedded() -> RawConfig {
+    read(include_str!("default.toml")).0
+}
+
+/// Reads a document: what could be read, and every fault.
+pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let mut raw = RawConfig::default();
+    let table: toml::Table = match text.parse() {
+        Ok(table) => table,
+        Err(error) => {
+            let error: toml::de::Error = error;
+            faults.push(Fault { key: "document".into(), reason: one_line(error.message()) });
+            // Without a table there is no format to complain of as well.
+            raw.format = Some(1);
+            return (raw, faults);
+        }
+    };
+    for (key, value) in table {
+        match key.as_str() {
+            "format" => raw.format = part(&key, value, &mut faults),
+            "depth" => raw.depth = part(&key, value, &mut faults),
+            "models" => raw.models = section(&key, value, &mut faults),
+            "budget" => raw.budget = section(&key, value, &mut faults),
+            "deadline" => raw.deadline = section(&key, value, &mut faults),
+            "logs" => raw.logs = section(&key, value, &mut faults),
+            "slack" => raw.slack = section(&key, value, &mut faults),
+            "sns" => raw.sns = section(&key, value, &mut faults),
+            "run" => raw.run = section(&key, value, &mut faults),
+            _ => faults.push(Fault {
+                key,
+                reason:
+                    "unknown key; known are format, depth, models, budget, deadline, logs, slack, sns, run"
+                        .into(),
+            }),
+        }
+    }
+    (raw, faults)
+}
+
+/// Reads a section key by key, so that one faulty key does not hide the next.
+fn section<T: DeserializeOwned + Default>(name: &str, value: toml::Value, faults: &mut Vec<Fault>) -> T {
+    let Ok(table) = value.clone().try_into::<toml::Table>() else {
+        faults.push(Fault { key: name.to_owned(), reason: format!("a section [{name}] is wanted") });
+        return T::default();
+    };
+    for (key, value) in &table {
+        let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
+        if let Err(error) = alone.try_into::<T>() {
+            faults.push(Fault { key: format!("{name}.{key}"), reason: one_line(error.message()) });
+        }
+    }
+    value.try_into().unwrap_or_default()
+}
+
+fn part<T: DeserializeOwned>(key: &str, value: toml::Value, faults: &mut Vec<Fault>) -> Option<T> {
+    match value.try_into() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            faults.push(Fault { key: key.to_owned(), reason: one_line(error.message()) });
+            None
+        }
+    }
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

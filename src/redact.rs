@@ -1,0 +1,204 @@
+//! Secrets never get in: text from outside becomes [`Redacted`] here or it is not kept.
+//!
+//! Also the fences that mark such text as data for a model.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::id::Seed;
+
+/// Text with secrets replaced. The ledger, the prompts, the logs and the report accept nothing else from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Redacted(String);
+
+/// What is taken for a secret, in the order in which it is replaced: whole blocks before single words, addresses with a
+/// password before the e-mail addresses that they look like.
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    [
+        (r#"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)"#, "private key"),
+        (r#"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?"#, "token"),
+        (r#"(?P<keep>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?P<after>@)"#, "password"),
+        (r#"https://hooks\.slack(?:-gov)?\.com/\S+"#, "slack webhook"),
+        (r#"\bxox[a-z]-[A-Za-z0-9-]{8,}"#, "slack token"),
+        (r#"\b(?:AKIA|ASIA|AIDA|AROA)[A-Z0-9]{12,}\b"#, "aws key id"),
+        (r#"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|[sr]k_(?:live|test)_[A-Za-z0-9]{10,})"#, "token"),
+        (r#"(?i)(?P<keep>\b(?:authorization|cookie|set-cookie)[\\"']*\s*[:=]\s*[\\"']*(?:(?:bearer|basic)\s+)?)[^\s\\"',;]+"#, "credentials"),
+        (r#"(?i)(?P<keep>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"#, "token"),
+        (
+            r#"(?i)(?P<keep>[A-Za-z0-9_-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key)[A-Za-z0-9_-]*[\\"']*\s*(?:[:=]|=>)\s*[\\"']*|--(?:password|token|secret)\s+)[^\s\\"',;&}\])\[]+"#,
+            "secret",
+        ),
+        (r#"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"#, "e-mail"),
+    ]
+    .into_iter()
+    // A test of its own compiles each pattern, so none is left out here.
+    .filter_map(|(pattern, kind)| Some(Rule { pattern: Regex::new(pattern).ok()?, kind }))
+    .collect()
+});
+
+/// How many rules there are; a pattern that does not compile would be missing.
+#[cfg(test)]
+const RULE_COUNT: usize = 11;
+
+/// A kind of secret and how it looks. `keep` and `after` are groups that stay.
+struct Rule {
+    pattern: Regex,
+    kind: &'static str,
+}
+
+impl Rule {
+    fn replacement(&self, found: &Captures<'_>) -> String {
+        let part = |name| found.name(name).map(|part| part.as_str()).unwrap_or_default();
+        format!("{}[secret: {}]{}", part("keep"), self.kind, part("after"))
+    }
+}
+
+impl Redacted {
+    /// Replaces every secret in `text`.
+    pub fn new(text: &str) -> Self {
+        let mut clean = Cow::Borrowed(text);
+        for rule in RULES.iter() {
+            // What was replaced before must not be taken for a secret again, or a second pass would differ.
+            let replaced = rule
+                .pattern
+                .replace_all(&clean, |found: &Captures<'_>| {
+                    let whole = found.get(0).map(|whole| whole.as_str()).unwrap_or_default();
+                    if whole.contains("[secret:") { whole.to_owned() } else { rule.replacement(found) }
+                })
+                .into_owned();
+            if replaced != clean {
+                clean = Cow::Owned(replaced);
+            }
+        }
+        Redacted(clean.into_owned())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What was stored may have been written by an older version, so it is redacted again.
+impl<'de> Deserialize<'de> for Redacted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Redacted::new(&String::deserialize(deserializer)?))
+    }
+}
+
+impl From<&str> for Redacted {
+    fn from(text: &str) -> Self {
+        Redacted::new(text)
+    }
+}
+
+impl From<String> for Redacted {
+    fn from(text: String) -> Self {
+        Redacted::new(&text)
+    }
+}
+
+/// A pair of marks around untrusted text, with a nonce that the text cannot know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    nonce: String,
+}
+
+impl Fence {
+    /// Makes the run's fence.
+    pub fn new(seed: Seed) -> Self {
+        Fence { nonce: seed.for_purpose("fence").hex(8) }
+    }
+
+    /// Returns the nonce, which the system prompt tells.
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// Returns the text between the run's marks; anything in it that looks like a mark of this run is broken up.
+    pub fn wrap(&self, label: &str, text: &Redacted) -> String {
+        let nonce = &self.nonce;
+        let body = text.as_str().replace(nonce.as_str(), "[nonce removed]");
+        format!("<data-{nonce} of=\"{label}\">\n{body}\n</data-{nonce}>")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECRETS: &[&str] = &[
+        "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "postgres://invoice:hunter2-Ultra-9@db.internal:5432/invoice",
+        "Authorization: Bearer abcdefghij0123456789",
+        "{\\\"password\\\":\\\"hunter2-Ultra-9\\\"}",
+        "{\"token\": \"hunter2-Ultra-9\"}",
+        "--password hunter2-Ultra-9",
+        "https://hooks.slack.com/services/T0/B0/hunter2",
+        "someone@example.com",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+        "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",
+    ];
+
+    const PARTS: &[&str] = &[
+        "AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMI",
+        "hunter2",
+        "abcdefghij0123456789",
+        "someone@",
+        "dozjgNryP4J3jVmNHl0w5N",
+    ];
+
+    #[test]
+    fn every_pattern_compiles() {
+        assert_eq!(RULES.len(), RULE_COUNT);
+    }
+
+    #[test]
+    fn what_is_no_secret_stays_byte_for_byte() {
+        for text in [
+            "RequestId: 8f5e7f6a-2f1c-4d3b-9a55-0c1d2e3f4a5b Version: 58 Duration: 812.4 ms",
+            "arn:aws:lambda:us-east-1:123456789012:function:invoice-render:58",
+            "Cannot read properties of undefined (reading 'taxRate')",
+            "2026/11/24/[58]6a2f0d1e9b8c7a6f5e4d3c2b1a09f8e7",
+            "code sha256 4d967e30b2bd0ae2c19b4a0e8a8e3f6b5a4c3d2e1f00112233445566778899aa",
+            "https://example.com:8443/path?x=1",
+        ] {
+            assert_eq!(Redacted::new(text).as_str(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_planted_secret_never_survives_and_a_second_pass_changes_nothing(
+            before in "[ a-zA-Z0-9.,:]{0,20} ", index in 0..SECRETS.len(), after in " [ a-zA-Z0-9.,:]{0,20}",
+        ) {
+            let secret = SECRETS.get(index).copied().unwrap_or_default();
+            let once = Redacted::new(&format!("{before}{secret}{after}"));
+            for part in PARTS.iter().filter(|part| secret.contains(**part)) {
+                prop_assert!(!once.as_str().contains(part), "{}", once);
+            }
+            prop_assert_eq!(Redacted::new(once.as_str()), once);
+        }
+
+        #[test]
+        fn no_text_makes_redaction_panic_or_differ_the_second_time(text in "\\PC{0,200}") {
+            let once = Redacted::new(&text);
+            prop_assert_eq!(Redacted::new(once.as_str()), once);
+        }
+    }
+}
