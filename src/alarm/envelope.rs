@@ -1,0 +1,209 @@
+//! Tells the wake-up shapes apart by content and unwraps them.
+//!
+//! Content decides, not a deployment flag, so one function serves every way in. A shape that is recognised but not read
+//! is named in the reason. Nothing in an event can make this fail: what cannot be read becomes [`WakeUp::Ignored`].
+
+use serde_json::{Map, Value};
+
+use crate::alarm::Alarm;
+use crate::alarm::sns::{self, Envelope};
+use crate::redact::Redacted;
+
+/// Largest event that is read: Lambda's limit for asynchronous invocations, 1 MiB.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// `CloudWatch`'s limit for an alarm name.
+const MOST_NAME_CHARACTERS: usize = 255;
+
+/// What the reader of a refusal can send instead.
+const ACCEPTED: &str =
+    "accepted are SNS records with an alarm message, an alarm message itself and {\"alarmName\": \"…\"}";
+
+/// What one record of an event asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WakeUp {
+    /// An alarm changed state.
+    Alarm(Box<Alarm>),
+    /// A person asks for an alarm by name: `{"alarmName": …}`. Also what is left of an alarm message that does not
+    /// tell the state or its time: `CloudWatch` can be asked for both.
+    Manual {
+        /// The alarm's name.
+        alarm_name: String,
+    },
+    /// Not an alarm: acknowledged and logged, never retried.
+    Ignored {
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+impl WakeUp {
+    pub(crate) fn ignored(reason: impl Into<String>) -> Self {
+        WakeUp::Ignored { reason: reason.into() }
+    }
+}
+
+/// All records of one event, in order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WakeUps {
+    /// One a record.
+    pub records: Vec<WakeUp>,
+}
+
+/// Reads an event of any shape; what cannot be read becomes [`WakeUp::Ignored`] with the reason.
+///
+/// The answer is never empty, so an event is never dropped without a word.
+pub fn parse_event(event: &[u8]) -> WakeUps {
+    let records = match read_json(event) {
+        Ok(Value::Object(mut object)) => match object.remove("Records") {
+            Some(Value::Array(records)) if !records.is_empty() => records.into_iter().map(record).collect(),
+            Some(_) => vec![WakeUp::ignored("the event's Records hold nothing")],
+            None => vec![bare(object)],
+        },
+        Ok(_) => vec![WakeUp::ignored(format!("the event is not a JSON object; {ACCEPTED}"))],
+        Err(reason) => vec![WakeUp::Ignored { reason }],
+    };
+    WakeUps { records }
+}
+
+/// The shapes that an object can have, in the order in which they are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Sns,
+    Sqs,
+    EventBridge,
+    DirectAction,
+    AlarmMessage,
+    Manual,
+    Unknown,
+}
+
+impl Shape {
+    fn of(object: &Map<String, Value>) -> Self {
+        let says = |key: &str, value: &str| object.get(key).and_then(Value::as_str) == Some(value);
+        let holds_object = |key: &str| object.get(key).is_some_and(Value::is_object);
+        // The capital letter of `EventSource` is SNS's own; SQS writes `eventSource`.
+        if says("EventSource", "aws:sns") || holds_object("Sns") {
+            Shape::Sns
+        } else if says("eventSource", "aws:sqs") {
+            Shape::Sqs
+        } else if object.contains_key("detail-type") {
+            Shape::EventBridge
+        } else if object.contains_key("alarmData") {
+            Shape::DirectAction
+        } else if sns::is_alarm(object) {
+            Shape::AlarmMessage
+        } else if object.contains_key("alarmName") {
+            Shape::Manual
+        } else {
+            Shape::Unknown
+        }
+    }
+}
+
+fn read_json(event: &[u8]) -> Result<Value, String> {
+    let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event);
+    if event.len() > MOST_BYTES {
+        return Err(format!("the event has {} bytes, more than the {MOST_BYTES} that are read", event.len()));
+    }
+    if event.iter().all(u8::is_ascii_whitespace) {
+        return Err("the event is empty".into());
+    }
+    serde_json::from_slice(event).map_err(|error| {
+        let what = if error.is_eof() { "truncated JSON" } else { "not JSON" };
+        format!("the event is {what}: {error}")
+    })
+}
+
+/// One entry of `Records`.
+fn record(record: Value) -> WakeUp {
+    let Value::Object(mut object) = record else {
+        return WakeUp::ignored(format!("a record is not a JSON object; {ACCEPTED}"));
+    };
+    match Shape::of(&object) {
+        Shape::Sns => sns_record(object.remove("Sns"), object.get("EventSubscriptionArn")),
+        // Nothing but SNS arrives in records today, yet what a record holds may be handed on by another function.
+        Shape::AlarmMessage | Shape::Manual => bare(object),
+        shape @ (Shape::Sqs | Shape::EventBridge | Shape::DirectAction | Shape::Unknown) => refused(shape),
+    }
+}
+
+/// An object that is not in an envelope.
+fn bare(object: Map<String, Value>) -> WakeUp {
+    match Shape::of(&object) {
+        Shape::AlarmMessage => sns::parse_alarm(object, &Envelope::default()),
+        Shape::Manual => manual(&object),
+        Shape::Sns => {
+            let mut object = object;
+            sns_record(object.remove("Sns"), object.get("EventSubscriptionArn"))
+        }
+        shape @ (Shape::Sqs | Shape::EventBridge | Shape::DirectAction | Shape::Unknown) => refused(shape),
+    }
+}
+
+fn refused(shape: Shape) -> WakeUp {
+    let what = match shape {
+        Shape::Sqs => "an SQS record is not read",
+        Shape::EventBridge => "an EventBridge event is not read",
+        Shape::DirectAction => "a direct alarm action is not read",
+        Shape::Sns | Shape::AlarmMessage | Shape::Manual | Shape::Unknown => "the event has an unknown shape",
+    };
+    WakeUp::ignored(format!("{what}; {ACCEPTED}"))
+}
+
+fn manual(object: &Map<String, Value>) -> WakeUp {
+    let name = object.get("alarmName").and_then(Value::as_str).map(str::trim).unwrap_or_default();
+    // A person may paste the ARN.
+    let name = sns::Arn::parse(name).map_or_else(|| name.to_owned(), |arn| arn.alarm_name);
+    if name.is_empty() || name.chars().count() > MOST_NAME_CHARACTERS {
+        return WakeUp::ignored(format!(
+            "alarmName is not a text of 1 to {MOST_NAME_CHARACTERS} characters; {ACCEPTED}"
+        ));
+    }
+    WakeUp::Manual { alarm_name: name }
+}
+
+fn sns_record(sns: Option<Value>, subscription: Option<&Value>) -> WakeUp {
+    let Some(Value::Object(mut sns)) = sns else {
+        return WakeUp::ignored("an SNS record holds no message");
+    };
+    let mut text = |key: &str| match sns.remove(key) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let subject = text("Subject");
+    let envelope = Envelope {
+        sent_at: text("Timestamp").and_then(|text| sns::parse_time(&text)),
+        // `arn:aws:sns:REGION:ACCOUNT:topic:subscription` begins with the topic's ARN.
+        topic_arn: text("TopicArn").or_else(|| subscription.and_then(Value::as_str).map(str::to_owned)),
+    };
+    let named = match subject.as_deref().map(one_line).filter(|subject| !subject.is_empty()) {
+        Some(subject) => format!("SNS message '{subject}'"),
+        None => "SNS message without a subject".to_owned(),
+    };
+    let message = match sns.remove("Message") {
+        Some(Value::String(text)) => match serde_json::from_str::<Value>(&text) {
+            Ok(message) => message,
+            Err(error) if error.is_eof() && text.trim_start().starts_with('{') => {
+                return WakeUp::ignored(format!("{named} is truncated JSON: {error}"));
+            }
+            Err(_) => Value::Null,
+        },
+        // Some test tools nest the message unquoted.
+        Some(message) => message,
+        None => return WakeUp::ignored(format!("{named} is empty")),
+    };
+    match message {
+        Value::Object(message) if sns::is_alarm(&message) => sns::parse_alarm(message, &envelope),
+        _ => WakeUp::ignored(format!("{named} is not a CloudWatch alarm")),
+    }
+}
+
+/// A subject is untrusted text on its way into a log line.
+fn one_line(text: &str) -> String {
+    let visible: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    Redacted::new(visible.trim()).as_str().chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! What an alarm watches: its service, its name, where its logs may be.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alarm::Alarm;
+use crate::playbook::{self, Service};
+
+/// The thing that the alarm is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Namespace of its metrics; empty where the alarm names none.
+    pub namespace: String,
+    /// Its name: the function, the database, or the alarm's name where nothing better is known.
+    pub name: String,
+    /// Alias or version that the alarm narrows to, for instance `live`.
+    pub qualifier: Option<String>,
+}
+
+impl Resource {
+    /// Reads the resource from the alarm's dimensions by the playbook.
+    pub fn of(alarm: &Alarm) -> Self {
+        let Some(metric) = alarm.metric() else {
+            return Resource { namespace: String::new(), name: alarm.name.clone(), qualifier: None };
+        };
+        let dimensions = &metric.dimensions;
+        // Lambda's `Resource` dimension is `function:alias`, or the function alone for `$LATEST`.
+        let lambda = if metric.namespace == "AWS/Lambda" { dimensions.get("Resource") } else { None };
+        let (function, alias) = match lambda {
+            Some(resource) => match resource.split_once(':') {
+                Some((function, alias)) => (Some(function.to_owned()), Some(alias.to_owned())),
+                None => (Some(resource.clone()), None),
+            },
+            None => (None, None),
+        };
+        let named = playbook::service(&metric.namespace)
+            .and_then(|service| dimensions.get(&service.resource_dimension).cloned())
+            .or(function)
+            .or_else(|| naming_dimension(dimensions).cloned());
+        Resource {
+            namespace: metric.namespace.clone(),
+            name: named.filter(|name| !name.is_empty()).unwrap_or_else(|| alarm.name.clone()),
+            qualifier: alias.or_else(|| dimensions.get("ExecutedVersion").cloned()),
+        }
+    }
+
+    /// Returns the playbook row, where there is one.
+    pub fn service(&self) -> Option<&'static Service> {
+        playbook::service(&self.namespace)
+    }
+}
+
+/// Without a playbook row the dimension that is spelled like an identity names the resource: `QueueName` and
+/// `DBClusterIdentifier` do, `AvailabilityZone` and `Role` do not.
+fn naming_dimension(dimensions: &BTreeMap<String, String>) -> Option<&String> {
+    let identity =
+        |name: &str| ["Name", "Identifier", "Id", "Arn"].iter().any(|ending| name.ends_with(ending));
+    dimensions
+        .iter()
+        .find(|(name, _)| identity(name))
+        .or_else(|| dimensions.iter().next())
+        .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarm::{WakeUp, parse_event};
+
+    fn resource(namespace: &str, dimensions: &[(&str, &str)]) -> (String, Option<String>) {
+        let dimensions: Vec<_> = dimensions
+            .iter()
+            .map(|(name, value)| serde_json::json!({"name": name, "value": value}))
+            .collect();
+        let event = serde_json::json!({
+            "AlarmName": "the-alarm", "NewStateValue": "ALARM", "StateChangeTime": "2026-11-24T03:05:22.704+0000",
+            "Trigger": {"Namespace": namespace, "MetricName": "M", "Statistic": "SUM", "Dimensions": dimensions},
+        });
+        match parse_event(event.to_string().as_bytes()).records.into_iter().next() {
+            Some(WakeUp::Alarm(alarm)) => {
+                let resource = Resource::of(&alarm);
+                assert_eq!(resource.namespace, namespace);
+                (resource.name, resource.qualifier)
+            }
+            other => panic!("no alarm: {other:?}"),
+        }
+    }
+
+    fn named(name: &str) -> (String, Option<String>) {
+        (name.to_owned(), None)
+    }
+
+    #[test]
+    fn the_playbook_names_the_dimension() {
+        assert_eq!(resource("AWS/Lambda", &[("FunctionName", "render")]), named("render"));
+        assert_eq!(resource("AWS/RDS", &[("DBInstanceIdentifier", "db-1")]), named("db-1"));
+    }
+
+    #[test]
+    fn a_lambda_alias_or_version_is_the_qualifier() {
+        let live = Some("live".to_owned());
+        let by_alias = [("FunctionName", "render"), ("Resource", "render:live")];
+        assert_eq!(resource("AWS/Lambda", &by_alias), ("render".to_owned(), live.clone()));
+        assert_eq!(resource("AWS/Lambda", &by_alias[1..]), ("render".to_owned(), live.clone()));
+        let by_version = [("ExecutedVersion", "58"), ("FunctionName", "render"), ("Resource", "render:live")];
+        assert_eq!(resource("AWS/Lambda", &by_version), ("render".to_owned(), live));
+        assert_eq!(
+            resource("AWS/Lambda", &[("ExecutedVersion", "58"), ("FunctionName", "render")]),
+            ("render".to_owned(), Some("58".to_owned()))
+        );
+        // Another service's dimension of that name is no alias.
+        assert_eq!(resource("AWS/ApiGateway", &[("ApiName", "shop"), ("Resource", "/a:b")]), named("shop"));
+    }
+
+    #[test]
+    fn without_a_row_the_dimension_spelled_like_an_identity_names_the_resource() {
+        assert_eq!(
+            resource("AWS/RDS", &[("Role", "WRITER"), ("DBClusterIdentifier", "main")]),
+            named("main")
+        );
+        assert_eq!(
+            resource("Custom", &[("AvailabilityZone", "us-east-1a"), ("PoolId", "p-1")]),
+            named("p-1")
+        );
+        assert_eq!(resource("Custom", &[("Stage", "prod")]), named("prod"));
+        assert_eq!(resource("Custom", &[]), named("the-alarm"));
+    }
+}
