@@ -1,0 +1,259 @@
+//! Reads the telemetry of an incident into the ledger, concurrently and under one deadline.
+//!
+//! No status is fatal: what cannot be read becomes a [`Gap`]. Ids follow the plan, not the order of completion.
+
+pub mod changes;
+pub mod logs;
+pub mod metrics;
+pub mod recheck;
+pub mod telemetry;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::alarm::Place;
+use crate::clock::Deadline;
+use crate::evidence::{Body, Evidence, Gap, Ledger, Query, Source, Status, Window, console};
+use crate::gather::telemetry::{FunctionState, TelemetryError};
+use crate::id::EvidenceId;
+use crate::incident::Incident;
+use crate::playbook::ChangeSource;
+use crate::redact::Redacted;
+use crate::run::{Observer, RunEvent};
+
+pub use telemetry::Telemetry;
+
+/// What gathering found.
+pub struct Gathered {
+    /// The evidence and the gaps.
+    pub ledger: Ledger,
+    /// Log groups that exist and belong to the incident.
+    pub log_groups: Vec<String>,
+}
+
+/// Reads an account under a deadline.
+pub struct Reader<'a> {
+    /// The account.
+    pub telemetry: Arc<dyn Telemetry>,
+    /// Told what was read.
+    pub observer: &'a Observer,
+    /// No source is waited for beyond this.
+    pub deadline: Deadline,
+    /// Log group of a resource, where the owner configured one.
+    pub configured_log_group: Option<String>,
+}
+
+/// Reads everything that the incident's playbook row asks for.
+pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
+    let mut plan = Plan::default();
+    let place = &incident.alarm.place;
+    let is_function =
+        incident.resource.service().is_some_and(|service| service.changes == ChangeSource::LambdaFunction);
+    let metric_plan = metrics::plan(incident, &mut plan);
+    let control_plane = async {
+        if !is_function {
+            return (None, None);
+        }
+        let name = &incident.resource.name;
+        let subject = format!("versions and aliases of {name}");
+        match reader
+            .ask(reader.telemetry.function(name), Source::Changes, &subject, "lambda:ListVersionsByFunction")
+            .await
+        {
+            Ok(Some(state)) => (Some(state), None),
+            Ok(None) => {
+                let reason = format!("there is no function {name} in {}", place.region);
+                (None, Some(gap(Source::Changes, &subject, Status::Missing, &reason)))
+            }
+            Err(gap) => (None, Some(gap)),
+        }
+    };
+    let alarm = reader.ask(
+        reader.telemetry.alarm(&incident.alarm.name),
+        Source::Alarm,
+        "definition and state of the alarm",
+        "cloudwatch:DescribeAlarms",
+    );
+    let after_control_plane = async {
+        let (function, missing) = control_plane.await;
+        let (versions, log_reading) = futures::join!(
+            metrics::read_versions(incident, reader, function.as_ref()),
+            logs::read(incident, reader, function.as_ref())
+        );
+        (function, missing, versions, log_reading)
+    };
+    let (series, alarm, (function, missing, versions, log_reading)) =
+        futures::join!(metrics::read(reader, &metric_plan), alarm, after_control_plane);
+
+    let mut ledger = Ledger::default();
+    metrics::record(incident, &metric_plan, series, &mut ledger);
+    metrics::record_versions(incident, &mut plan, versions, &mut ledger);
+    let first_served = log_reading.first_served.clone();
+    let log_groups = logs::record(incident, &mut plan, log_reading, &mut ledger);
+    if let Some(gap) = missing {
+        ledger.push_gap(gap);
+    }
+    if let Some(function) = &function {
+        changes::record(incident, function, &first_served, &mut plan, &mut ledger);
+    }
+    record_alarm(incident, alarm, &mut plan, &mut ledger);
+    for blind in blind_spots(incident, function.as_ref()) {
+        ledger.push_gap(blind);
+    }
+    for item in ledger.items() {
+        reader.observer.emit(RunEvent::Gathered {
+            id: item.id.clone(),
+            status: item.status.as_str().into(),
+            title: item.title.to_string(),
+        });
+    }
+    Gathered { ledger, log_groups }
+}
+
+/// What the playbook says cannot be seen for this kind of resource.
+fn blind_spots(incident: &Incident, _function: Option<&FunctionState>) -> Vec<Gap> {
+    let Some(service) = incident.resource.service() else {
+        let what = if incident.resource.namespace.is_empty() {
+            "this kind of alarm"
+        } else {
+            &incident.resource.namespace
+        };
+        return vec![gap(
+            Source::Changes,
+            &format!("logs, changes and companions of {}", incident.resource.name),
+            Status::NotApplicable,
+            &format!("the playbook has no row for {what}"),
+        )];
+    };
+    if service.changes == ChangeSource::None {
+        return vec![gap(
+            Source::Changes,
+            &format!("changes of {}", incident.resource.name),
+            Status::NotApplicable,
+            &format!("no source of changes is read for a {}", service.title),
+        )];
+    }
+    Vec::new()
+}
+
+fn record_alarm(
+    incident: &Incident,
+    alarm: Result<Option<crate::alarm::AlarmSnapshot>, Gap>,
+    plan: &mut Plan,
+    ledger: &mut Ledger,
+) {
+    match alarm {
+        Ok(Some(mut snapshot)) => {
+            // The owner's description and the reason are untrusted text.
+            snapshot.alarm.reason = Redacted::new(&snapshot.alarm.reason).to_string();
+            snapshot.alarm.description =
+                snapshot.alarm.description.map(|text| Redacted::new(&text).to_string());
+            ledger.push(Evidence {
+                id: plan.next(Source::Alarm),
+                source: Source::Alarm,
+                title: Redacted::new("the alarm's definition and state"),
+                query: console::alarm_query(&incident.alarm.place, &incident.alarm.name),
+                window: incident.window,
+                status: Status::Found,
+                horizon: None,
+                body: Body::Alarm(snapshot),
+            });
+        }
+        Ok(None) => ledger.push_gap(gap(
+            Source::Alarm,
+            "definition and state of the alarm",
+            Status::Missing,
+            "CloudWatch knows no alarm of this name: deleted, or another account or Region",
+        )),
+        Err(gap) => ledger.push_gap(gap),
+    }
+}
+
+/// Numbers evidence in plan order.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    metrics: usize,
+    logs: usize,
+    changes: usize,
+    alarms: usize,
+}
+
+impl Plan {
+    /// Returns the next id for a source.
+    pub(crate) fn next(&mut self, source: Source) -> EvidenceId {
+        let count = match source {
+            Source::Metrics => &mut self.metrics,
+            Source::Logs => &mut self.logs,
+            Source::Changes => &mut self.changes,
+            Source::Alarm | Source::Analysis => &mut self.alarms,
+        };
+        *count += 1;
+        EvidenceId::new(source.letter(), *count)
+    }
+}
+
+impl Reader<'_> {
+    /// Waits for an answer until the deadline; a failure becomes a gap.
+    pub(crate) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, TelemetryError>>,
+        source: Source,
+        subject: &str,
+        action: &'static str,
+    ) -> Result<T, Gap> {
+        match tokio::time::timeout_at(self.deadline.instant(), question).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Gap {
+                source,
+                subject: subject.to_owned(),
+                status: error.status,
+                reason: Redacted::new(&error.reason).to_string(),
+                missing_action: (error.status == Status::Denied).then(|| error.operation.to_owned()),
+            }),
+            Err(_) => Err(Gap {
+                source,
+                subject: subject.to_owned(),
+                status: Status::TimedOut,
+                reason: format!("{action} gave no answer in the time for gathering"),
+                missing_action: None,
+            }),
+        }
+    }
+}
+
+/// Returns a gap that no permission explains.
+pub(crate) fn gap(source: Source, subject: &str, status: Status, reason: &str) -> Gap {
+    Gap { source, subject: subject.to_owned(), status, reason: reason.to_owned(), missing_action: None }
+}
+
+/// Returns evidence with its way to be seen again.
+pub(crate) fn evidence(
+    id: EvidenceId,
+    source: Source,
+    title: &str,
+    query: Query,
+    window: Window,
+    body: Body,
+) -> Evidence {
+    let empty = match &body {
+        Body::Series(series) => series.datapoints.is_empty(),
+        Body::Logs(logs) => logs.lines.is_empty(),
+        Body::Nothing => true,
+        Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => false,
+    };
+    Evidence {
+        id,
+        source,
+        title: Redacted::new(title),
+        query,
+        window,
+        status: if empty { Status::Empty } else { Status::Found },
+        horizon: None,
+        body,
+    }
+}
+
+/// Returns the Region and account that evidence of the incident comes from.
+pub(crate) fn place(incident: &Incident) -> &Place {
+    &incident.alarm.place
+}

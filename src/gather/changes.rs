@@ -1,0 +1,174 @@
+//! Versions, traffic shifts and configuration differences of a Lambda function.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use crate::clock::Timestamp;
+use crate::evidence::text::second;
+use crate::evidence::{Body, Change, ChangeKind, Ledger, Rollback, Source, Window, console};
+use crate::gather::telemetry::{FunctionAlias, FunctionState, FunctionVersion};
+use crate::gather::{Plan, evidence, place};
+use crate::incident::Incident;
+use crate::redact::Redacted;
+
+/// How far before the incident's window a change is still worth telling.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(48);
+
+/// Writes the function's recent changes into the ledger, oldest first.
+pub(crate) fn record(
+    incident: &Incident,
+    function: &FunctionState,
+    first_served: &BTreeMap<String, Timestamp>,
+    plan: &mut Plan,
+    ledger: &mut Ledger,
+) {
+    let since = incident.window.start.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
+    let window = Window { start: since, end: incident.as_of };
+    let mut changes: Vec<Change> = Vec::new();
+    let published: Vec<&FunctionVersion> =
+        function.versions.iter().filter(|version| version.version != "$LATEST").collect();
+    for (index, version) in published.iter().enumerate() {
+        let Some(at) = version.last_modified.filter(|at| window.contains(*at)) else { continue };
+        let previous = index.checked_sub(1).and_then(|index| published.get(index)).copied();
+        let alias = alias_of(function, version);
+        let rollback = alias.zip(previous).map(|(alias, previous)| Rollback {
+            alias: alias.name.clone(),
+            version: version.version.clone(),
+            previous_version: previous.version.clone(),
+        });
+        let mut published = publication(incident, version, previous, at);
+        published.rollback.clone_from(&rollback);
+        changes.push(published);
+        if let Some(served) = first_served.get(&version.version) {
+            changes.push(Change { rollback, ..shift(incident, alias, version, *served) });
+        }
+    }
+    changes.sort_by_key(|change| change.at);
+    let query = console::function_query(place(incident), &incident.resource.name);
+    if changes.is_empty() {
+        // Silence of a source that was read means something, so it is evidence too.
+        let title = format!("no version of {} was published since {}", incident.resource.name, second(since));
+        ledger.push(evidence(
+            plan.next(Source::Changes),
+            Source::Changes,
+            &title,
+            query,
+            window,
+            Body::Nothing,
+        ));
+        return;
+    }
+    for change in changes {
+        let title = change.summary.as_str().to_owned();
+        ledger.push(evidence(
+            plan.next(Source::Changes),
+            Source::Changes,
+            &title,
+            query.clone(),
+            window,
+            Body::Change(change),
+        ));
+    }
+}
+
+fn publication(
+    incident: &Incident,
+    version: &FunctionVersion,
+    previous: Option<&FunctionVersion>,
+    at: Timestamp,
+) -> Change {
+    let mut details = Vec::new();
+    if let Some(previous) = previous {
+        if previous.code_sha256 != version.code_sha256 {
+            details.push(Redacted::new(&format!("the code differs from version {}", previous.version)));
+        }
+        for (name, value) in &version.settings {
+            match previous.settings.get(name) {
+                Some(before) if before == value => {}
+                before => {
+                    details.push(Redacted::new(&difference(name, before.map(String::as_str), Some(value))))
+                }
+            }
+        }
+        for (name, before) in
+            previous.settings.iter().filter(|(name, _)| !version.settings.contains_key(*name))
+        {
+            details.push(Redacted::new(&difference(name, Some(before), None)));
+        }
+    }
+    Change {
+        at,
+        kind: ChangeKind::Deployment,
+        target: incident.resource.name.clone(),
+        entity: format!("version {}", version.version),
+        summary: Redacted::new(&format!(
+            "version {} of {} was published",
+            version.version, incident.resource.name
+        )),
+        details,
+        rollback: None,
+    }
+}
+
+/// Says how a setting differs. What stands in environment variables is never shown, not even as a digest.
+fn difference(name: &str, before: Option<&str>, after: Option<&str>) -> String {
+    let is_environment = name.starts_with("env:");
+    let name = name
+        .strip_prefix("env:")
+        .map_or_else(|| name.to_owned(), |name| format!("environment variable {name}"));
+    match (before, after) {
+        (Some(_), Some(_)) if is_environment => format!("{name} has another value (values are withheld)"),
+        (Some(before), Some(after)) => format!("{name}: {before} before, {after} now"),
+        (None, _) => format!("{name} is new"),
+        (_, None) => format!("{name} is gone"),
+    }
+}
+
+/// Returns the alias that sends traffic to the version.
+fn alias_of<'a>(function: &'a FunctionState, version: &FunctionVersion) -> Option<&'a FunctionAlias> {
+    function.aliases.iter().find(|alias| {
+        alias.version == version.version
+            || alias.weights.iter().any(|(weighted, _)| weighted == &version.version)
+    })
+}
+
+fn shift(
+    incident: &Incident,
+    alias: Option<&FunctionAlias>,
+    version: &FunctionVersion,
+    served: Timestamp,
+) -> Change {
+    let name = &incident.resource.name;
+    Change {
+        at: served,
+        kind: ChangeKind::Traffic,
+        target: alias.map_or_else(|| name.clone(), |alias| format!("{name}:{}", alias.name)),
+        entity: format!("version {}", version.version),
+        summary: Redacted::new(&format!(
+            "version {} began to serve (first line in its log streams)",
+            version.version
+        )),
+        details: alias.map(|alias| vec![Redacted::new(&weights(alias))]).unwrap_or_default(),
+        rollback: None,
+    }
+}
+
+/// Says how an alias splits its traffic.
+fn weights(alias: &FunctionAlias) -> String {
+    let diverted: u32 = alias.weights.iter().map(|(_, per_mille)| per_mille).sum();
+    let mut parts =
+        vec![format!("version {} gets {}%", alias.version, percent(1000_u32.saturating_sub(diverted)))];
+    for (version, per_mille) in &alias.weights {
+        parts.push(format!("version {version} gets {}%", percent(*per_mille)));
+    }
+    format!("alias {}: {}", alias.name, parts.join(", "))
+}
+
+fn percent(per_mille: u32) -> String {
+    if per_mille.is_multiple_of(10) {
+        format!("{}", per_mille / 10)
+    } else {
+        format!("{}.{}", per_mille / 10, per_mille % 10)
+    }
+}

@@ -1,0 +1,306 @@
+//! The log group, found and verified; error texts in the incident against normal times.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use crate::analysis::log_templates::{self, InWindow, Spans};
+use crate::clock::Timestamp;
+use crate::evidence::{
+    Body, Gap, Ledger, LogLine, LogLines, LogTemplate, Source, Status, TemplateTrend, Window, console,
+};
+use crate::gather::telemetry::{FunctionState, LogPage, LogRequest};
+use crate::gather::{Plan, Reader, evidence, gap, place};
+use crate::incident::Incident;
+use crate::redact::Redacted;
+
+/// Words of trouble. `FilterLogEvents` matches `?a ?b` as "a or b"; reading only these keeps a busy group readable.
+const TROUBLE: &str = "?ERROR ?Error ?error ?WARN ?Warn ?Exception ?exception ?FATAL ?Fatal ?fatal ?panic ?Timeout ?timeout ?denied ?refused";
+
+/// Most lines read of one window; a page of `FilterLogEvents` holds 10,000.
+const MOST_LINES: usize = 10_000;
+
+/// Most lines that the ledger keeps for quoting.
+const KEPT_LINES: usize = 120;
+
+/// How far back a new text is searched for.
+const FIRST_SEEN: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// What reading the logs found.
+#[derive(Default)]
+pub(crate) struct LogReading {
+    group: Option<String>,
+    gaps: Vec<Gap>,
+    incident: Option<LogPage>,
+    baselines: Vec<(Window, LogPage)>,
+    /// The text that is new and whether it occurred in the 14 days before: text, lines found, all read.
+    seen_before: Option<(String, LogPage, Window)>,
+    /// First line of each version's streams in the window.
+    pub(crate) first_served: BTreeMap<String, Timestamp>,
+    templates: Vec<LogTemplate>,
+    lines: Vec<LogLine>,
+}
+
+/// Reads the logs.
+pub(crate) async fn read(
+    incident: &Incident,
+    reader: &Reader<'_>,
+    function: Option<&FunctionState>,
+) -> LogReading {
+    let mut reading = LogReading::default();
+    let candidates = candidates(incident, reader, function);
+    if candidates.is_empty() {
+        let title = incident.resource.service().map_or("resource", |service| service.title.as_str());
+        reading.gaps.push(gap(
+            Source::Logs,
+            &format!("logs of {}", incident.resource.name),
+            Status::NotApplicable,
+            &format!("no log group is known for this {title}"),
+        ));
+        return reading;
+    }
+    find_group(reader, &candidates, &mut reading).await;
+    let Some(group) = reading.group.clone() else { return reading };
+    let request = |window: Window| LogRequest {
+        group: group.clone(),
+        stream_prefix: None,
+        pattern: TROUBLE.into(),
+        window,
+        limit: MOST_LINES,
+    };
+    let subject = format!("logs of {group}");
+    let ask = |window: Window| {
+        let request = request(window);
+        let subject = subject.clone();
+        async move {
+            let answer = reader.telemetry.log_events(&request);
+            reader
+                .ask(answer, Source::Logs, &subject, "logs:FilterLogEvents")
+                .await
+                .map(|page| (window, page))
+        }
+    };
+    let baselines = futures::future::join_all(incident.baselines.iter().map(|baseline| ask(baseline.window)));
+    let served = first_served(incident, reader, &group, function);
+    let (found, baselines, served) = futures::join!(ask(incident.window), baselines, served);
+    reading.first_served = served;
+    match found {
+        Ok((_, page)) => reading.incident = Some(page),
+        Err(gap) => reading.gaps.push(gap),
+    }
+    for baseline in baselines {
+        match baseline {
+            Ok(found) => reading.baselines.push(found),
+            // One denial says it all; the same gap is kept once.
+            Err(gap) => reading.gaps.push(gap),
+        }
+    }
+    digest(incident, &mut reading);
+    let newest = reading.templates.iter().find(|template| template.trend == TemplateTrend::New);
+    if let Some(phrase) = newest.and_then(|template| constant_phrase(template.text.as_str())) {
+        let window = Window {
+            start: incident.as_of.checked_sub(FIRST_SEEN).unwrap_or(Timestamp::MIN),
+            end: incident.window.start,
+        };
+        let request = LogRequest { pattern: format!("\"{phrase}\""), limit: 20, ..request(window) };
+        let answer = reader.telemetry.log_events(&request);
+        match reader.ask(answer, Source::Logs, &subject, "logs:FilterLogEvents").await {
+            Ok(page) => reading.seen_before = Some((phrase, page, window)),
+            Err(gap) => reading.gaps.push(gap),
+        }
+    }
+    reading
+}
+
+/// Returns the log groups to try, the owner's first.
+fn candidates(incident: &Incident, reader: &Reader<'_>, function: Option<&FunctionState>) -> Vec<String> {
+    let configured = reader.configured_log_group.iter().cloned();
+    let own = function.and_then(|function| function.log_group.clone());
+    let by_rule = incident
+        .resource
+        .service()
+        .into_iter()
+        .flat_map(|service| &service.log_groups)
+        .map(|rule| rule.replace("{resource}", &incident.resource.name));
+    let mut groups: Vec<String> = Vec::new();
+    for group in configured.chain(own).chain(by_rule) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
+/// Takes the first candidate that exists. A lookup that is denied does not rule the group out: it is read on trust.
+async fn find_group(reader: &Reader<'_>, candidates: &[String], reading: &mut LogReading) {
+    for candidate in candidates {
+        let subject = format!("log group {candidate}");
+        let answer = reader.telemetry.log_group(candidate);
+        match reader.ask(answer, Source::Logs, &subject, "logs:DescribeLogGroups").await {
+            Ok(Some(group)) => {
+                reading.group = Some(group.name);
+                return;
+            }
+            Ok(None) => {}
+            Err(gap) if gap.status == Status::Denied => {
+                reading.group = Some(candidate.clone());
+                return;
+            }
+            Err(gap) => {
+                reading.gaps.push(gap);
+                return;
+            }
+        }
+    }
+    reading.gaps.push(gap(
+        Source::Logs,
+        &format!("logs, tried {}", candidates.join(", ")),
+        Status::Missing,
+        "no such log group exists",
+    ));
+}
+
+/// A Lambda stream names the version (`2026/11/24/[58]…`), so the first line of a version's streams tells when it began to serve.
+async fn first_served(
+    incident: &Incident,
+    reader: &Reader<'_>,
+    group: &str,
+    function: Option<&FunctionState>,
+) -> BTreeMap<String, Timestamp> {
+    let recent = function
+        .into_iter()
+        .flat_map(|function| &function.versions)
+        .filter(|version| version.version != "$LATEST")
+        .filter(|version| version.last_modified.is_some_and(|at| incident.window.contains(at)));
+    let asked = recent.map(|version| {
+        let day = incident.as_of.strftime("%Y/%m/%d").to_string();
+        let request = LogRequest {
+            group: group.to_owned(),
+            stream_prefix: Some(format!("{day}/[{}]", version.version)),
+            pattern: String::new(),
+            window: incident.window,
+            limit: 1,
+        };
+        async move {
+            let answer = reader.telemetry.log_events(&request);
+            let page = reader
+                .ask(answer, Source::Logs, "first line of a version", "logs:FilterLogEvents")
+                .await
+                .ok()?;
+            page.events.first().map(|event| (version.version.clone(), event.at))
+        }
+    });
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// Redacts the lines and groups them into templates, incident against baseline.
+fn digest(incident: &Incident, reading: &mut LogReading) {
+    let Some(page) = &reading.incident else { return };
+    let redacted = |events: &[crate::gather::telemetry::LogEvent]| -> Vec<LogLine> {
+        events
+            .iter()
+            .map(|event| LogLine {
+                at: event.at,
+                stream: event.stream.clone(),
+                text: Redacted::new(event.message.trim_end()),
+            })
+            .collect()
+    };
+    let lines = redacted(&page.events);
+    let normal: Vec<LogLine> =
+        reading.baselines.iter().flat_map(|(_, page)| redacted(&page.events)).collect();
+    let normal_length: SignedDuration = reading
+        .baselines
+        .iter()
+        .map(|(window, _)| window.length())
+        .fold(SignedDuration::ZERO, |sum, length| sum + length);
+    let in_incident = lines.iter().map(|line| (line.at, line.text.as_str(), InWindow::Incident));
+    let in_baseline = normal.iter().map(|line| (line.at, line.text.as_str(), InWindow::Baseline));
+    let spans = Spans { incident: incident.window.length(), baseline: normal_length };
+    reading.templates = log_templates::cluster(in_incident.chain(in_baseline), spans);
+    reading.lines = kept(&lines, &reading.templates);
+}
+
+/// Keeps lines for quoting: the first of each template, then the newest texts, oldest first.
+fn kept(lines: &[LogLine], templates: &[LogTemplate]) -> Vec<LogLine> {
+    let mut keep: Vec<usize> = Vec::new();
+    for template in templates {
+        let of_sample = lines.iter().position(|line| line.text == template.sample);
+        let first = lines.iter().position(|line| Some(line.at) == template.first_at);
+        for index in of_sample.into_iter().chain(first) {
+            if !keep.contains(&index) && keep.len() < KEPT_LINES {
+                keep.push(index);
+            }
+        }
+    }
+    keep.sort_unstable();
+    keep.into_iter().filter_map(|index| lines.get(index).cloned()).collect()
+}
+
+/// Returns the longest run of constant words of a template, for an exact search; short ones would match everything.
+fn constant_phrase(template: &str) -> Option<String> {
+    template
+        .split("<*>")
+        .flat_map(|part| part.split(['"', '\\', '{', '}', '\t', '\n']))
+        .map(str::trim)
+        .max_by_key(|part| part.len())
+        .filter(|part| part.len() >= 12)
+        .map(|part| part.chars().take(120).collect())
+}
+
+/// Writes what was read into the ledger; returns the groups that can be searched.
+pub(crate) fn record(
+    incident: &Incident,
+    plan: &mut Plan,
+    reading: LogReading,
+    ledger: &mut Ledger,
+) -> Vec<String> {
+    for gap in reading.gaps {
+        ledger.push_gap(gap);
+    }
+    let Some(group) = reading.group else { return Vec::new() };
+    let Some(page) = reading.incident else { return Vec::new() };
+    let query = console::log_query(place(incident), &group, TROUBLE, incident.window);
+    ledger.push(evidence(
+        plan.next(Source::Logs),
+        Source::Logs,
+        &format!("errors and warnings of {group}, {} lines", page.events.len()),
+        query,
+        incident.window,
+        Body::Logs(LogLines {
+            group: group.clone(),
+            pattern: TROUBLE.into(),
+            lines: reading.lines,
+            complete: page.complete,
+            templates: reading.templates,
+        }),
+    ));
+    if let Some((phrase, page, window)) = reading.seen_before {
+        let pattern = format!("\"{phrase}\"");
+        let query = console::log_query(place(incident), &group, &pattern, window);
+        let lines: Vec<LogLine> = page
+            .events
+            .iter()
+            .map(|event| LogLine {
+                at: event.at,
+                stream: event.stream.clone(),
+                text: Redacted::new(&event.message),
+            })
+            .collect();
+        ledger.push(evidence(
+            plan.next(Source::Logs),
+            Source::Logs,
+            &format!("\"{phrase}\" in the 14 days before the incident"),
+            query,
+            window,
+            Body::Logs(LogLines {
+                group: group.clone(),
+                pattern,
+                lines,
+                complete: page.complete,
+                templates: Vec::new(),
+            }),
+        ));
+    }
+    vec![group]
+}

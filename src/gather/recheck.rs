@@ -1,0 +1,78 @@
+//! Just before a post, the alarm's state and the last complete period are read again.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::alarm::AlarmState;
+use crate::clock::Timestamp;
+use crate::evidence::{MetricId, Source, Statistic, Window};
+use crate::gather::Reader;
+use crate::gather::telemetry::{MetricQuery, MetricsRequest};
+use crate::incident::Incident;
+
+/// Whether the symptom goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// The alarm is still in ALARM.
+    Still {
+        /// Start of the last complete period that was read, with its value.
+        last: Option<(Timestamp, f64)>,
+    },
+    /// The alarm has left ALARM.
+    Recovered {
+        /// Since when, where `CloudWatch` tells.
+        since: Option<Timestamp>,
+    },
+    /// It could not be read.
+    Unknown {
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+/// Reads state and last period again.
+pub async fn recheck(incident: &Incident, reader: &Reader<'_>) -> Condition {
+    let state = reader.ask(
+        reader.telemetry.alarm(&incident.alarm.name),
+        Source::Alarm,
+        "state of the alarm",
+        "cloudwatch:DescribeAlarms",
+    );
+    let (state, last) = futures::join!(state, last_period(incident, reader));
+    match state {
+        Ok(Some(snapshot)) if snapshot.alarm.new_state == AlarmState::Alarm => Condition::Still { last },
+        Ok(Some(snapshot)) => Condition::Recovered { since: snapshot.state_since },
+        Ok(None) => Condition::Unknown { reason: "CloudWatch knows no alarm of this name".into() },
+        Err(gap) => Condition::Unknown { reason: format!("{}: {}", gap.status.as_str(), gap.reason) },
+    }
+}
+
+/// Reads the newest datapoint of the alarm's metric whose period is over.
+async fn last_period(incident: &Incident, reader: &Reader<'_>) -> Option<(Timestamp, f64)> {
+    let trigger = incident.alarm.metric()?;
+    let period = SignedDuration::from_secs(trigger.period_seconds.max(60));
+    let end = incident.as_of;
+    let request = MetricsRequest {
+        queries: vec![MetricQuery {
+            metric: MetricId {
+                namespace: trigger.namespace.clone(),
+                name: trigger.metric.clone(),
+                dimensions: trigger.dimensions.clone(),
+            },
+            statistic: Statistic(trigger.statistic.clone()),
+            unit: None,
+        }],
+        window: Window { start: end.checked_sub(period * 10).ok()?, end },
+        period_seconds: trigger.period_seconds.max(60),
+    };
+    let answer = reader.telemetry.metrics(&request);
+    let series = reader.ask(answer, Source::Metrics, "last period", "cloudwatch:GetMetricData").await.ok()?;
+    let point = series
+        .first()?
+        .datapoints
+        .iter()
+        .rev()
+        .find(|point| point.at.checked_add(period).is_ok_and(|over| over <= end))?;
+    Some((point.at, point.value))
+}
