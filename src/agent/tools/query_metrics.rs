@@ -1,0 +1,99 @@
+//! `query_metrics`: reads one metric that the digest lacks.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::agent::tools::{Said, Toolbox, arguments, found, unanswered};
+use crate::evidence::{Body, Evidence, Gap, MetricId, Query, Source, Statistic};
+use crate::gather::telemetry::{MetricQuery, MetricsRequest};
+use crate::model::ToolSpec;
+use crate::redact::Redacted;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    namespace: String,
+    metric: String,
+    dimensions: BTreeMap<String, String>,
+    statistic: String,
+    #[serde(default)]
+    start: Option<String>,
+    #[serde(default)]
+    end: Option<String>,
+}
+
+/// Returns what the model is told about the tool.
+pub fn spec() -> ToolSpec {
+    ToolSpec {
+        name: "query_metrics".into(),
+        description: "Reads one CloudWatch metric over a window and returns it as new evidence. CloudWatch matches the exact \
+                      set of dimensions: a subset returns nothing, and nothing is not zero. Use it for a metric, \
+                      dimension or time that the digest does not show."
+            .into(),
+        input_schema: json!({
+            "type": "object",
+            "properties": {
+                "namespace": {"type": "string", "description": "For instance AWS/Lambda"},
+                "metric": {"type": "string", "description": "For instance Throttles"},
+                "dimensions": {"type": "object", "additionalProperties": {"type": "string"}, "description": "The exact set, name to value"},
+                "statistic": {"type": "string", "description": "Sum, Average, Maximum, Minimum, SampleCount or a percentile such as p99"},
+                "start": {"type": "string", "description": "UTC, 2026-01-31T03:00:00Z or 03:00; the incident's window by default"},
+                "end": {"type": "string", "description": "UTC, exclusive; now by default"}
+            },
+            "required": ["namespace", "metric", "dimensions", "statistic"]
+        }),
+    }
+}
+
+/// Runs the tool.
+pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
+    let asked: Arguments = match arguments(input) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal,
+    };
+    let window = match toolbox.asked_window(asked.start.as_deref(), asked.end.as_deref()) {
+        Ok(window) => window,
+        Err(refusal) => return refusal,
+    };
+    // A long window at the alarm's own period would fill the conversation; 300 datapoints is a screenful.
+    let periods = window.length().as_secs() / toolbox.period_seconds.max(60);
+    let factor = periods / 300 + 1;
+    let metric = MetricId { namespace: asked.namespace, name: asked.metric, dimensions: asked.dimensions };
+    let statistic = Statistic(asked.statistic);
+    let title = format!("{} {}", metric.name, statistic.as_str());
+    let request = MetricsRequest {
+        queries: vec![MetricQuery { metric, statistic, unit: None }],
+        window,
+        period_seconds: toolbox.period_seconds.max(60) * factor,
+    };
+    let id = toolbox.next_id(Source::Metrics);
+    match toolbox.telemetry.metrics(&request).await {
+        Ok(series) => {
+            let Some(series) = series.into_iter().next() else {
+                return Said::refused("CloudWatch returned no series for this metric.");
+            };
+            toolbox.add(Evidence {
+                id,
+                source: Source::Metrics,
+                title: Redacted::new(&title),
+                query: Query::default(),
+                window,
+                status: found(!series.datapoints.is_empty()),
+                horizon: None,
+                body: Body::Series(series),
+            })
+        }
+        Err(error) => {
+            toolbox.ledger.push_gap(Gap {
+                source: Source::Metrics,
+                subject: title.clone(),
+                status: error.status,
+                reason: error.reason.clone(),
+                missing_action: Some(error.operation.to_owned()),
+            });
+            toolbox.add(unanswered(id, Source::Metrics, &title, window, &error))
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The investigation: a supervisor, specialists in parallel, a merge, one review, and a verdict by rule.
+//!
+//! An agent that fails is reported as failed. A run in which no agent submitted anything is *facts only*, with the reason.
+
+pub mod depth;
+pub mod digest;
+pub mod review;
+pub mod specialists;
+pub mod submission;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::agent::roles::RULES;
+use crate::agent::run::{Brief, Outcome};
+use crate::agent::{Agent, Role, Toolbox};
+use crate::clock::{Deadline, Timestamp};
+use crate::evidence::{Ledger, Window};
+use crate::finding::{Checked, ClaimKind, Counts, Grounds, Review, Verdict, verdict};
+use crate::gather::Telemetry;
+use crate::model::caller::Caller;
+use crate::model::{Failure, ToolSpec};
+use crate::redact::Fence;
+use crate::run::{Observer, RunEvent};
+use submission::{Conclusion, Submitted};
+
+/// What an investigation works on.
+pub struct Case {
+    /// The digest: what was computed, as text, without fences around our own words.
+    pub digest: String,
+    /// All evidence so far.
+    pub ledger: Ledger,
+    /// When the symptom began.
+    pub onset: Option<Timestamp>,
+    /// The incident's window.
+    pub window: Window,
+    /// Farthest back that a tool may read.
+    pub earliest: Timestamp,
+    /// Period of the alarm's metric, seconds.
+    pub period_seconds: i64,
+    /// Log groups of the incident.
+    pub log_groups: Vec<String>,
+    /// Names that need no citation: alarm, resource, dimensions.
+    pub known_names: BTreeSet<String>,
+    /// Next steps on offer: id and words.
+    pub steps: Vec<(String, String)>,
+    /// What the playbook says cannot be seen for this kind of resource.
+    pub blind_spots: Vec<String>,
+    /// Marks around untrusted text.
+    pub fence: Fence,
+}
+
+/// What an investigation works with.
+pub struct Means<'a> {
+    /// Asks models.
+    pub caller: &'a Caller,
+    /// The account.
+    pub telemetry: Arc<dyn Telemetry>,
+    /// Told everything.
+    pub observer: &'a Observer,
+    /// When it must have ended.
+    pub deadline: Deadline,
+}
+
+/// How one agent ended, for the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentEnd {
+    /// Role name.
+    pub agent: String,
+    /// `complete`, `partial: …` or `failed: …`.
+    pub outcome: String,
+}
+
+/// What an investigation came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Investigation {
+    /// The verdict, or why there is none.
+    pub outcome: InvestigationOutcome,
+    /// Claims that stand, in the order of the card.
+    pub claims: Vec<Checked>,
+    /// The sentence under the verdict.
+    pub statement: Option<Checked>,
+    /// What the reviewer said.
+    pub review: Option<Review>,
+    /// What would show the cause, in the agents' words; each was checked for invented names.
+    pub not_visible: Vec<String>,
+    /// Ids of next steps, as chosen.
+    pub next_steps: Vec<String>,
+    /// How much was checked.
+    pub counts: Counts,
+    /// How each agent ended.
+    pub agents: Vec<AgentEnd>,
+    /// All evidence, that of the specialists included.
+    pub ledger: Ledger,
+}
+
+/// The verdict, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvestigationOutcome {
+    /// No agent submitted anything.
+    FactsOnly {
+        /// In one line.
+        reason: String,
+        /// The model's failure, where there was one.
+        failure: Option<Failure>,
+    },
+    /// At least one agent submitted.
+    Investigated(Verdict),
+}
+
+/// Most tokens of one answer. Bedrock reserves quota by this number, so it is small.
+const MOST_TOKENS: u32 = 3_000;
+
+/// Investigates a case.
+pub async fn investigate(mut case: Case, means: &Means<'_>) -> Investigation {
+    let mut agents = Vec::new();
+    let briefs = match plan(&case, means, &mut agents).await {
+        Ok(briefs) => briefs,
+        Err((reason, failure)) => return facts_only(case.ledger, agents, reason, failure),
+    };
+    let reports = specialists::run(&case, means, briefs).await;
+    let mut found: Vec<(Role, Submitted)> = Vec::new();
+    let mut first_failure = None;
+    for report in reports {
+        agents.push(AgentEnd { agent: report.role.name().into(), outcome: report.outcome.describe() });
+        case.ledger.extend(report.ledger);
+        match report.outcome {
+            Outcome::Complete(value) => {
+                if let Ok(submitted) = serde_json::from_value(value) {
+                    found.push((report.role, submitted));
+                }
+            }
+            Outcome::Failed { reason, failure } => {
+                first_failure.get_or_insert((reason, failure));
+            }
+            Outcome::Partial { .. } => {}
+        }
+    }
+    let concluded = conclude(&case, means, &found, &mut agents).await;
+    let (conclusion, by_supervisor) = match concluded {
+        Some(conclusion) => (conclusion, true),
+        None if found.is_empty() => {
+            let (reason, failure) =
+                first_failure.unwrap_or_else(|| ("no agent submitted anything".to_owned(), None));
+            return facts_only(case.ledger, agents, reason, failure);
+        }
+        // The best so far: what the specialists submitted, unmerged and unreviewed.
+        None => (unmerged(&found), false),
+    };
+    let proposes = conclusion
+        .claims
+        .iter()
+        .any(|claim| !claim.removed && matches!(claim.claim.kind, ClaimKind::Cause | ClaimKind::AlarmFault));
+    let review = if proposes && by_supervisor {
+        review::run(&case, means, &conclusion, &mut agents).await
+    } else {
+        None
+    };
+    finish(case, conclusion, found, review, agents, means.observer)
+}
+
+fn finish(
+    case: Case,
+    conclusion: Conclusion,
+    found: Vec<(Role, Submitted)>,
+    review: Option<Review>,
+    agents: Vec<AgentEnd>,
+    observer: &Observer,
+) -> Investigation {
+    let mut counts = Counts::default();
+    for checked in conclusion.claims.iter().chain(&conclusion.statement) {
+        counts.add(checked);
+    }
+    // Guesses that the specialists could not prove are removed too, before the supervisor ever saw them.
+    counts.removed += found
+        .iter()
+        .flat_map(|(_, submitted)| &submitted.claims)
+        .filter(|claim| claim.removed)
+        .map(|_| 1)
+        .sum::<u32>();
+    observer.emit(RunEvent::ClaimsChecked {
+        held: counts.held,
+        checked: counts.checked,
+        removed: counts.removed,
+    });
+    let mut not_visible = conclusion.not_visible;
+    for (_, submitted) in &found {
+        for line in &submitted.not_visible {
+            if !not_visible.contains(line) {
+                not_visible.push(line.clone());
+            }
+        }
+    }
+    let unseen = !case.ledger.gaps().is_empty() || !case.blind_spots.is_empty();
+    let verdict = verdict::decide(&conclusion.claims, review.as_ref(), unseen);
+    Investigation {
+        outcome: InvestigationOutcome::Investigated(verdict),
+        claims: conclusion.claims.into_iter().filter(|claim| !claim.removed).collect(),
+        statement: conclusion.statement.filter(|statement| !statement.removed),
+        review,
+        not_visible,
+        next_steps: conclusion.next_steps,
+        counts,
+        agents,
+        ledger: case.ledger,
+    }
+}
+
+fn facts_only(
+    ledger: Ledger,
+    agents: Vec<AgentEnd>,
+    reason: String,
+    failure: Option<Failure>,
+) -> Investigation {
+    Investigation {
+        outcome: InvestigationOutcome::FactsOnly { reason, failure },
+        claims: Vec::new(),
+        statement: None,
+        review: None,
+        not_visible: Vec::new(),
+        next_steps: Vec::new(),
+        counts: Counts::default(),
+        agents,
+        ledger,
+    }
+}
+
+impl Case {
+    /// Returns what claims are checked against.
+    pub(crate) fn grounds<'a>(&'a self, ledger: &'a Ledger) -> Grounds<'a> {
+        Grounds {
+            ledger,
+            onset: self.onset,
+            tolerance: SignedDuration::from_secs(self.period_seconds),
+            known_names: &self.known_names,
+        }
+    }
+
+    /// Returns an agent's tools, which work on a copy of the evidence.
+    pub(crate) fn toolbox(&self, role: Role, telemetry: &Arc<dyn Telemetry>) -> Toolbox {
+        Toolbox {
+            role: role.name(),
+            telemetry: Arc::clone(telemetry),
+            ledger: self.ledger.clone(),
+            fence: self.fence.clone(),
+            window: self.window,
+            earliest: self.earliest,
+            log_groups: self.log_groups.clone(),
+            period_seconds: self.period_seconds,
+            answered: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// Returns the brief of a role: rules, role, tools and task.
+    pub(crate) fn brief(&self, role: Role, task: String, submit: ToolSpec, turns: Turns) -> Brief {
+        let mut tools = Toolbox::specs(role.tools());
+        let submit_with = submit.name.clone();
+        tools.push(submit);
+        Brief {
+            agent: role.name().into(),
+            system: format!("{RULES}\n{}\nThe mark of this run is {}.", role.prompt(), self.fence.nonce()),
+            task,
+            tools,
+            submit_with,
+            max_turns: turns.most,
+            max_tokens: MOST_TOKENS,
+            first_turn: turns.first,
+        }
+    }
+}
+
+/// How many turns an agent has and how they are numbered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turns {
+    /// Number of the first.
+    pub(crate) first: u32,
+    /// Most of them.
+    pub(crate) most: u32,
+}
+
+/// A specialist's task, as the supervisor set it.
+type Briefs = Vec<(Role, String)>;
+
+/// Why there is no plan: in one line, and the model's failure.
+type NoPlan = (String, Option<Failure>);
+
+/// The supervisor picks the specialists. A plan that cannot be read means all of them; no model at all means no investigation.
+async fn plan(case: &Case, means: &Means<'_>, agents: &mut Vec<AgentEnd>) -> Result<Briefs, NoPlan> {
+    let task = format!(
+        "{}\n\nPick the specialists whose reading can tell the cause, and give each a brief of one or two sentences: \
+         what to find out, and which evidence to begin with.",
+        case.digest
+    );
+    let brief = case.brief(Role::Supervisor, task, submission::plan_spec(), Turns { first: 1, most: 2 });
+    let agent = Agent {
+        caller: means.caller,
+        observer: means.observer,
+        deadline: means.deadline,
+        reserve: Duration::ZERO,
+    };
+    let toolbox = case.toolbox(Role::Supervisor, &means.telemetry);
+    let report = agent.run(brief, toolbox, &mut submission::check_plan).await;
+    let everyone =
+        || Role::SPECIALISTS.map(|role| (role, "Find what your evidence shows.".to_owned())).to_vec();
+    match report.outcome {
+        Outcome::Complete(value) => {
+            let briefs = submission::briefs(&value);
+            Ok(if briefs.is_empty() { everyone() } else { briefs })
+        }
+        Outcome::Partial { reason } => {
+            agents
+                .push(AgentEnd { agent: "supervisor (plan)".into(), outcome: format!("partial: {reason}") });
+            Ok(everyone())
+        }
+        Outcome::Failed { reason, failure } => {
+            agents.push(AgentEnd { agent: "supervisor".into(), outcome: format!("failed: {reason}") });
+            Err((reason, failure))
+        }
+    }
+}
+
+/// The supervisor merges what the specialists found.
+async fn conclude(
+    case: &Case,
+    means: &Means<'_>,
+    found: &[(Role, Submitted)],
+    agents: &mut Vec<AgentEnd>,
+) -> Option<Conclusion> {
+    let task = submission::conclusion_task(case, found, agents);
+    let brief =
+        case.brief(Role::Supervisor, task, submission::conclusion_spec(), Turns { first: 2, most: 2 });
+    let agent = Agent {
+        caller: means.caller,
+        observer: means.observer,
+        deadline: means.deadline,
+        reserve: means.caller.expected_call(),
+    };
+    let toolbox = case.toolbox(Role::Supervisor, &means.telemetry);
+    let mut check = |value: &serde_json::Value, toolbox: &Toolbox, again: bool| {
+        submission::check_conclusion(value, &case.grounds(&toolbox.ledger), &case.steps, again)
+    };
+    let report = agent.run(brief, toolbox, &mut check).await;
+    agents.push(AgentEnd { agent: "supervisor".into(), outcome: report.outcome.describe() });
+    match report.outcome {
+        Outcome::Complete(value) => serde_json::from_value(value).ok(),
+        Outcome::Partial { .. } | Outcome::Failed { .. } => None,
+    }
+}
+
+/// What the specialists submitted, as a conclusion: of several causes only the first is kept, as they do not agree.
+fn unmerged(found: &[(Role, Submitted)]) -> Conclusion {
+    let mut claims: Vec<Checked> = Vec::new();
+    for checked in found.iter().flat_map(|(_, submitted)| &submitted.claims) {
+        let second_cause = checked.claim.kind == ClaimKind::Cause
+            && claims.iter().any(|known| known.claim.kind == ClaimKind::Cause);
+        if !checked.removed && !second_cause {
+            claims.push(checked.clone());
+        }
+    }
+    Conclusion { claims, ..Conclusion::default() }
+}

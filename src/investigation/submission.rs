@@ -1,0 +1,325 @@
+//! The forms that agents fill in, and the check of what they filled in.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::agent::driver::Submission;
+use crate::agent::{Role, Toolbox};
+use crate::evidence::text::clock_time;
+use crate::finding::verify::check;
+use crate::finding::{Checked, Claim, ClaimKind, Grounds};
+use crate::investigation::{AgentEnd, Case};
+use crate::model::ToolSpec;
+use crate::redact::Redacted;
+
+/// Most claims of one submission; a card has no room for more.
+const MOST_CLAIMS: usize = 8;
+
+/// What a specialist submitted, checked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// Checked claims, removed ones included for the count.
+    pub claims: Vec<Checked>,
+    /// What it could not see.
+    pub not_visible: Vec<String>,
+}
+
+/// What the supervisor concluded, checked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Conclusion {
+    /// The sentence under the verdict.
+    pub statement: Option<Checked>,
+    /// Checked claims, removed ones included for the count.
+    pub claims: Vec<Checked>,
+    /// What would show the cause.
+    pub not_visible: Vec<String>,
+    /// Ids of next steps.
+    pub next_steps: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Plan {
+    specialists: Vec<PlannedSpecialist>,
+}
+
+#[derive(Deserialize)]
+struct PlannedSpecialist {
+    role: String,
+    brief: String,
+}
+
+#[derive(Deserialize)]
+struct Findings {
+    #[serde(default)]
+    claims: Vec<Claim>,
+    #[serde(default)]
+    not_visible: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawConclusion {
+    #[serde(default)]
+    statement: Option<Claim>,
+    #[serde(default)]
+    claims: Vec<Claim>,
+    #[serde(default)]
+    not_visible: Vec<String>,
+    #[serde(default)]
+    next_steps: Vec<String>,
+}
+
+/// Returns the supervisor's planning form.
+pub fn plan_spec() -> ToolSpec {
+    let roles: Vec<_> = Role::SPECIALISTS.iter().map(|role| role.name()).collect();
+    let list: String =
+        Role::SPECIALISTS.iter().map(|role| format!(" {} {};", role.name(), role.purpose())).collect();
+    ToolSpec {
+        name: "plan_investigation".into(),
+        description: format!(
+            "Starts the specialists in parallel, each with its brief. On offer:{list} pick one to three."
+        ),
+        input_schema: json!({
+            "type": "object",
+            "properties": {"specialists": {"type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "role": {"type": "string", "enum": roles},
+                    "brief": {"type": "string"}
+                },
+                "required": ["role", "brief"]
+            }}},
+            "required": ["specialists"]
+        }),
+    }
+}
+
+/// Accepts any plan that names a specialist.
+pub fn check_plan(value: &Value, _toolbox: &Toolbox, again: bool) -> Submission {
+    if briefs(value).is_empty() && !again {
+        return Submission::SentBack(
+            "Name at least one specialist: metrics, logs or changes, each with a brief.".into(),
+        );
+    }
+    Submission::Accepted(value.clone())
+}
+
+/// Reads the briefs of a plan; unknown and repeated roles are left out.
+pub fn briefs(value: &Value) -> Vec<(Role, String)> {
+    let Ok(plan) = serde_json::from_value::<Plan>(value.clone()) else { return Vec::new() };
+    let mut briefs: Vec<(Role, String)> = Vec::new();
+    for planned in plan.specialists {
+        if let Some(role) = Role::specialist(&planned.role)
+            && !briefs.iter().any(|(known, _)| *known == role)
+        {
+            briefs.push((role, planned.brief));
+        }
+    }
+    briefs
+}
+
+fn claim_schema(kinds: &[&str]) -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "text": {"type": "string", "description": "One sentence. Numbers and names as references like {F1} or {M3@03:04}, or literally as in what is cited"},
+            "kind": {"type": "string", "enum": kinds},
+            "citations": {"type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "evidence": {"type": "string", "description": "Id, for instance L1"},
+                    "quote": {"type": "string", "description": "Words copied exactly from that evidence"},
+                    "at": {"type": "string", "description": "For a metric: the minute, for instance 03:04"},
+                    "value": {"type": "number", "description": "For a metric: its value at that minute"}
+                },
+                "required": ["evidence"]
+            }}
+        },
+        "required": ["text", "kind", "citations"]
+    })
+}
+
+const NOT_VISIBLE: &str = "What would show the cause and could not be seen, a line each: a permission, a log group, a metric that does not exist. No guesses";
+
+/// Returns the specialists' form.
+pub fn findings_spec() -> ToolSpec {
+    ToolSpec {
+        name: "submit_findings".into(),
+        description: format!(
+            "Submits your findings, at most {MOST_CLAIMS}, and ends your part. Each claim is checked against the evidence."
+        ),
+        input_schema: json!({
+            "type": "object",
+            "properties": {
+                "claims": {"type": "array", "items": claim_schema(&["cause", "symptom", "ruled_out", "context", "alarm_fault"])},
+                "not_visible": {"type": "array", "items": {"type": "string"}, "description": NOT_VISIBLE}
+            },
+            "required": ["claims"]
+        }),
+    }
+}
+
+/// Checks a specialist's findings.
+pub fn check_findings(value: &Value, grounds: &Grounds<'_>, again: bool) -> Submission {
+    let findings: Findings = match serde_json::from_value(value.clone()) {
+        Ok(findings) => findings,
+        Err(error) => return unreadable(&error, again, &Submitted::default()),
+    };
+    if findings.claims.is_empty() && findings.not_visible.is_empty() && !again {
+        return Submission::SentBack(
+            "Submit at least one claim, or say in not_visible what could not be seen.".into(),
+        );
+    }
+    let claims: Vec<Checked> = check_all(&findings.claims, grounds);
+    if let Some(text) = faults(&claims).filter(|_| !again) {
+        return Submission::SentBack(text);
+    }
+    let submitted = Submitted { claims, not_visible: honest_lines(findings.not_visible) };
+    accepted(&submitted)
+}
+
+/// Returns the supervisor's concluding form.
+pub fn conclusion_spec() -> ToolSpec {
+    ToolSpec {
+        name: "submit_conclusion".into(),
+        description: format!(
+            "Submits the conclusion: at most one claim of kind cause, at most {MOST_CLAIMS} claims in all, the most telling first."
+        ),
+        input_schema: json!({
+            "type": "object",
+            "properties": {
+                "statement": claim_schema(&["cause", "symptom", "context"]),
+                "claims": {"type": "array", "items": claim_schema(&["cause", "symptom", "ruled_out", "context", "alarm_fault"])},
+                "not_visible": {"type": "array", "items": {"type": "string"}, "description": NOT_VISIBLE},
+                "next_steps": {"type": "array", "items": {"type": "string"}, "description": "Ids from the list in the task"}
+            },
+            "required": ["statement", "claims", "next_steps"]
+        }),
+    }
+}
+
+/// Checks the supervisor's conclusion.
+pub fn check_conclusion(
+    value: &Value,
+    grounds: &Grounds<'_>,
+    steps: &[(String, String)],
+    again: bool,
+) -> Submission {
+    let raw: RawConclusion = match serde_json::from_value(value.clone()) {
+        Ok(raw) => raw,
+        Err(error) => return unreadable(&error, again, &Conclusion::default()),
+    };
+    let mut claims = check_all(&raw.claims, grounds);
+    let statement = raw.statement.map(|claim| check(&claim, grounds));
+    let mut complaint = String::new();
+    let causes = raw.claims.iter().filter(|claim| claim.kind == ClaimKind::Cause).count();
+    if causes > 1 {
+        complaint.push_str("Submit at most one claim of kind cause.\n");
+    }
+    let all: Vec<Checked> = statement.iter().chain(&claims).cloned().collect();
+    if let Some(text) = faults(&all) {
+        complaint.push_str(&text);
+    }
+    for id in raw.next_steps.iter().filter(|id| !steps.iter().any(|(known, _)| &known == id)) {
+        let _ = writeln!(complaint, "There is no next step {id:?}.");
+    }
+    if !complaint.is_empty() && !again {
+        return Submission::SentBack(complaint);
+    }
+    let mut seen_cause = false;
+    for checked in
+        claims.iter_mut().filter(|checked| checked.claim.kind == ClaimKind::Cause && !checked.removed)
+    {
+        checked.removed = seen_cause;
+        seen_cause = true;
+    }
+    let next_steps =
+        raw.next_steps.into_iter().filter(|id| steps.iter().any(|(known, _)| known == id)).collect();
+    accepted(&Conclusion { statement, claims, not_visible: honest_lines(raw.not_visible), next_steps })
+}
+
+/// Returns the supervisor's second task: the digest, the evidence that specialists added, and their checked findings.
+pub fn conclusion_task(case: &Case, found: &[(Role, Submitted)], agents: &[AgentEnd]) -> String {
+    let mut text = case.digest.clone();
+    let added: Vec<_> = case.ledger.items().iter().filter(|item| item.id.as_str().contains('.')).collect();
+    if !added.is_empty() {
+        text.push_str("\n\n## Evidence that the specialists added\n");
+        for item in added {
+            text.push_str(&case.fence.wrap(item.id.as_str(), &Redacted::new(&item.text())));
+            text.push('\n');
+        }
+    }
+    text.push_str("\n\n## Findings of the specialists (checked; what did not hold is gone)\n");
+    for (role, submitted) in found {
+        let _ = writeln!(text, "### {}", role.name());
+        for checked in submitted.claims.iter().filter(|checked| !checked.removed) {
+            let claim = &checked.claim;
+            let kind = serde_json::to_value(claim.kind).ok();
+            let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default();
+            let _ = writeln!(text, "- {kind}: {} | cites {}", claim.text, cites(claim));
+        }
+        for line in &submitted.not_visible {
+            let _ = writeln!(text, "- not visible: {line}");
+        }
+    }
+    for agent in agents.iter().filter(|agent| agent.outcome != "complete") {
+        let _ = writeln!(text, "- the {} agent: {}", agent.agent, agent.outcome);
+    }
+    if let Some(onset) = case.onset {
+        let _ = writeln!(text, "\nThe symptom began {} UTC.", clock_time(onset));
+    }
+    text.push_str("\n## Next steps on offer\n");
+    for (id, words) in &case.steps {
+        let _ = writeln!(text, "- {id}: {words}");
+    }
+    text.push_str("\nConclude now with submit_conclusion.");
+    text
+}
+
+/// Returns a claim's citations as a form that can be copied into another claim.
+pub fn cites(claim: &Claim) -> String {
+    serde_json::to_string(&claim.citations).unwrap_or_default()
+}
+
+fn check_all(claims: &[Claim], grounds: &Grounds<'_>) -> Vec<Checked> {
+    claims.iter().take(MOST_CLAIMS).map(|claim| check(claim, grounds)).collect()
+}
+
+/// Returns what is wrong with the claims, for one repair; nothing where all stand.
+fn faults(claims: &[Checked]) -> Option<String> {
+    let mut text = String::new();
+    for checked in claims.iter().filter(|checked| !checked.faults.is_empty()) {
+        let _ = writeln!(text, "Claim \"{}\":", checked.claim.text);
+        for fault in &checked.faults {
+            let _ = writeln!(text, "- {fault}");
+        }
+    }
+    (!text.is_empty())
+        .then(|| format!("Not all of it stands. Mend or drop these and submit the whole form again; what still does not stand is deleted.\n{text}"))
+}
+
+/// Lines of "not visible" are printed without a citation, so they may hold no number and nothing long.
+fn honest_lines(lines: Vec<String>) -> Vec<String> {
+    lines
+        .into_iter()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|line| !line.is_empty() && line.chars().count() <= 160)
+        .take(4)
+        .collect()
+}
+
+fn unreadable<T: Serialize>(error: &serde_json::Error, again: bool, empty: &T) -> Submission {
+    if again {
+        accepted(empty)
+    } else {
+        Submission::SentBack(format!("The form could not be read: {error}. Submit it again."))
+    }
+}
+
+fn accepted<T: Serialize>(value: &T) -> Submission {
+    match serde_json::to_value(value) {
+        Ok(value) => Submission::Accepted(value),
+        Err(error) => Submission::SentBack(format!("The form could not be kept: {error}.")),
+    }
+}

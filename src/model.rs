@@ -1,0 +1,189 @@
+//! Asking a model: requests and replies in our own terms, the seam to a provider, and the pace.
+
+pub mod backoff;
+pub mod budget;
+pub mod caller;
+pub mod catalogue;
+pub mod error;
+pub mod gate;
+pub mod ladder;
+pub mod model_id;
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use error::{ErrorClass, Failure, ModelError};
+pub use model_id::ModelId;
+
+/// A provider of model answers. One call, no retry: the pace is ours.
+pub trait Model: Send + Sync {
+    /// Asks `model`; gives up after `time_limit`.
+    fn converse<'a>(
+        &'a self,
+        model: &'a ModelId,
+        request: &'a ConverseRequest,
+        time_limit: Duration,
+    ) -> BoxFuture<'a, Result<ConverseReply, ModelError>>;
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    /// The agent's side: task, evidence, tool results.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub speaker: Speaker,
+    /// What is said; never empty.
+    pub content: Vec<Content>,
+}
+
+/// One block of a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Text; never blank.
+    Text(String),
+    /// The model asks for a tool.
+    ToolUse {
+        /// Echoed by the result.
+        id: String,
+        /// Tool name.
+        name: String,
+        /// Arguments, as the model typed them.
+        input: Value,
+    },
+    /// The answer to a tool use.
+    ToolResult {
+        /// Id of the tool use.
+        id: String,
+        /// What the model reads.
+        text: String,
+        /// Whether the tool could not do what was asked.
+        is_error: bool,
+    },
+    /// A model's reasoning, to be echoed unchanged.
+    Reasoning {
+        /// The reasoning text.
+        text: String,
+        /// The provider's signature over it.
+        signature: Option<String>,
+    },
+}
+
+/// A tool as a model is told about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// At most 64 characters of `[a-zA-Z0-9_]`, which every provider accepts.
+    pub name: String,
+    /// When and how to use it.
+    pub description: String,
+    /// JSON schema of the arguments.
+    pub input_schema: Value,
+}
+
+/// Which tool must be called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoice {
+    /// The model decides.
+    Auto,
+    /// This one.
+    Tool(String),
+}
+
+/// One question to a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConverseRequest {
+    /// Role that asks: `metrics`, `supervisor`, `reviewer`; sent as request metadata.
+    pub agent: String,
+    /// One-based turn of that role; sent as request metadata.
+    pub turn: u32,
+    /// System prompt.
+    pub system: String,
+    /// Alternating, the first from the user.
+    pub messages: Vec<Message>,
+    /// Tools on offer.
+    pub tools: Vec<ToolSpec>,
+    /// Which tool must be called.
+    pub tool_choice: ToolChoice,
+    /// Always sent: a provider reserves quota by it.
+    pub max_tokens: u32,
+}
+
+/// Why the model stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It is done.
+    EndTurn,
+    /// It wants tools.
+    ToolUse,
+    /// The answer was cut at `max_tokens`; a tool use in it is not usable.
+    MaxTokens,
+    /// The provider could not read the model's output or tool use.
+    Malformed,
+    /// The conversation no longer fits.
+    ContextExceeded,
+    /// A guardrail or filter stepped in.
+    Filtered,
+    /// Any other, in the provider's spelling.
+    Other(String),
+}
+
+/// Tokens of one answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Input that was not cached.
+    pub input: u64,
+    /// Output.
+    pub output: u64,
+    /// Input read from the cache.
+    pub cache_read: u64,
+    /// Input written to the cache.
+    pub cache_write: u64,
+}
+
+impl Usage {
+    /// Adds another answer's tokens.
+    pub fn add(&mut self, other: Usage) {
+        self.input += other.input;
+        self.output += other.output;
+        self.cache_read += other.cache_read;
+        self.cache_write += other.cache_write;
+    }
+}
+
+/// Set where the answer is not a live model's: a recording or a person behind the emulator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// `recorded, played by hand`, as the emulator says it.
+    pub answered_by: String,
+    /// Whether the recording was made for another request.
+    pub stale: bool,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConverseReply {
+    /// What the model said, in order.
+    pub content: Vec<Content>,
+    /// Why it stopped.
+    pub stop: StopReason,
+    /// Tokens.
+    pub usage: Usage,
+    /// The provider's request id.
+    pub request_id: Option<String>,
+    /// Set where no live model answered.
+    pub recording: Option<Recording>,
+}

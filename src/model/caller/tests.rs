@@ -1,0 +1,193 @@
+use std::collections::VecDeque;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::*;
+use crate::model::budget::Limits;
+use crate::model::{Content, Message, Speaker, Usage};
+use crate::run::Stamped;
+
+/// Answers from a list, per model; an empty list answers well.
+#[derive(Default)]
+struct Scripted {
+    answers: Mutex<Vec<(ModelId, VecDeque<ErrorClass>)>>,
+    takes: Duration,
+}
+
+impl Scripted {
+    fn failing(model: &str, classes: &[ErrorClass]) -> Self {
+        let script = Scripted::default();
+        script.answers.lock().unwrap().push((ModelId::from(model), classes.iter().copied().collect()));
+        script
+    }
+
+    fn and(self, model: &str, classes: &[ErrorClass]) -> Self {
+        self.answers.lock().unwrap().push((ModelId::from(model), classes.iter().copied().collect()));
+        self
+    }
+}
+
+impl Model for Scripted {
+    fn converse<'a>(
+        &'a self,
+        model: &'a ModelId,
+        _request: &'a ConverseRequest,
+        _time_limit: Duration,
+    ) -> BoxFuture<'a, Result<ConverseReply, ModelError>> {
+        let class = {
+            let mut answers = self.answers.lock().unwrap();
+            answers.iter_mut().find(|(id, _)| id == model).and_then(|(_, classes)| classes.pop_front())
+        };
+        let takes = self.takes;
+        async move {
+            tokio::time::sleep(takes).await;
+            match class {
+                None => Ok(ConverseReply {
+                    content: vec![Content::Text("answer".into())],
+                    stop: StopReason::EndTurn,
+                    usage: Usage { input: 10, output: 2, ..Usage::default() },
+                    request_id: Some("request-1".into()),
+                    recording: None,
+                }),
+                Some(class) => Err(ModelError {
+                    class,
+                    message: "the provider's words".into(),
+                    request_id: Some("request-0".into()),
+                    retry_after: None,
+                }),
+            }
+        }
+        .boxed()
+    }
+}
+
+const PRIMARY: &str = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
+const FALLBACK: &str = "us.anthropic.claude-sonnet-4-6";
+
+fn request() -> ConverseRequest {
+    ConverseRequest {
+        agent: "supervisor".into(),
+        turn: 1,
+        system: "system".into(),
+        messages: vec![Message { speaker: Speaker::User, content: vec![Content::Text("task".into())] }],
+        tools: Vec::new(),
+        tool_choice: ToolChoice::Auto,
+        max_tokens: 100,
+    }
+}
+
+fn caller(model: Scripted, ladder: &Arc<Ladder>) -> (Caller, Arc<Mutex<Vec<RunEvent>>>) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&events);
+    let observer = Observer::new(vec![Arc::new(move |stamped: &Stamped| {
+        sink.lock().unwrap().push(stamped.event.clone())
+    })]);
+    let caller = Caller::new(CallerParts {
+        model: Arc::new(model),
+        ladder: Arc::clone(ladder),
+        backoff: Backoff::default(),
+        budget: Budget::new(Limits { cost_usd: 1.0, calls: 20, tokens: 100_000 }),
+        observer,
+        seed: Seed(7),
+        call_limit: Duration::from_secs(120),
+    });
+    (caller, events)
+}
+
+fn ladder() -> Arc<Ladder> {
+    Arc::new(Ladder::new([ModelId::from(PRIMARY), ModelId::from(FALLBACK)], 4))
+}
+
+const MINUTES: Duration = Duration::from_secs(300);
+
+#[tokio::test(start_paused = true)]
+async fn throttled_three_times_then_fine_stays_on_the_model() {
+    let (caller, events) = caller(Scripted::failing(PRIMARY, &[ErrorClass::Throttled; 3]), &ladder());
+    assert!(caller.ask(&request(), Deadline::after(MINUTES)).await.is_ok());
+    assert_eq!(caller.left(), Vec::new());
+    let waits =
+        events.lock().unwrap().iter().filter(|event| matches!(event, RunEvent::Waiting { .. })).count();
+    assert_eq!(waits, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retired_primary_is_left_at_once_and_asked_only_once_in_a_warm_container() {
+    let ladder = ladder();
+    let (first, _) = caller(Scripted::failing(PRIMARY, &[ErrorClass::EndOfLife]), &ladder);
+    assert!(first.ask(&request(), Deadline::after(MINUTES)).await.is_ok());
+    assert!(first.ask(&request(), Deadline::after(MINUTES)).await.is_ok());
+    let left = first.left();
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].1.class, left[0].1.attempts), (ErrorClass::EndOfLife, 1));
+
+    // The next run of the same container: the primary would answer, and is not asked.
+    let script = Scripted::failing(FALLBACK, &[]);
+    let (second, events) = caller(script, &ladder);
+    assert!(second.ask(&request(), Deadline::after(MINUTES)).await.is_ok());
+    assert_eq!(second.left().len(), 1, "the reason is still told");
+    let asked_primary = events
+        .lock()
+        .unwrap()
+        .iter()
+        .any(|event| matches!(event, RunEvent::ModelCalled { model, .. } if model == PRIMARY));
+    assert!(!asked_primary);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_for_ever_ends_with_attempts_and_waits_and_tries_the_next_model() {
+    let script =
+        Scripted::failing(PRIMARY, &[ErrorClass::Throttled; 9]).and(FALLBACK, &[ErrorClass::AccessDenied]);
+    let (caller, events) = caller(script, &ladder());
+    let error = caller.ask(&request(), Deadline::after(MINUTES)).await.unwrap_err();
+    let AskError::NoModel(failure) = error else { panic!("{error:?}") };
+    assert_eq!((failure.class, failure.attempts), (ErrorClass::AccessDenied, 1));
+    let left = caller.left();
+    assert_eq!(left[0].1.attempts, 5);
+    assert!(left[0].1.waited > Duration::ZERO);
+    let text = left[0].1.to_string();
+    assert!(
+        text.contains("throttled 5 times") && text.contains("Converse") && text.contains(PRIMARY),
+        "{text}"
+    );
+    assert!(
+        events.lock().unwrap().iter().any(|event| matches!(event, RunEvent::RungLeft { next: Some(_), .. }))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_wait_and_no_call_outlasts_the_deadline() {
+    for left in [1, 3, 8, 20] {
+        let script = Scripted {
+            takes: Duration::from_secs(2),
+            ..Scripted::failing(PRIMARY, &[ErrorClass::Throttled; 9])
+        };
+        let (caller, _) = caller(script, &ladder());
+        let deadline = Deadline::after(Duration::from_secs(left));
+        let watch = Stopwatch::start();
+        let _ = caller.ask(&request(), deadline).await;
+        assert!(watch.elapsed() <= Duration::from_secs(left), "{left} s became {:?}", watch.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_model_is_cut_off_at_the_deadline() {
+    let script = Scripted { takes: Duration::from_secs(3600), ..Scripted::default() };
+    let (caller, _) = caller(script, &ladder());
+    let watch = Stopwatch::start();
+    assert!(caller.ask(&request(), Deadline::after(Duration::from_secs(30))).await.is_err());
+    assert!(watch.elapsed() <= Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_proves_model_authentication_request_and_outcome() {
+    let (caller, events) = caller(Scripted::default(), &ladder());
+    caller.ask(&request(), Deadline::after(MINUTES)).await.unwrap();
+    let events = events.lock().unwrap();
+    assert!(
+        matches!(&events[0], RunEvent::ModelCalled { model, api, .. } if model == PRIMARY && api == "Converse")
+    );
+    assert!(
+        matches!(&events[1], RunEvent::ModelAnswered { request_id: Some(id), stop, .. } if id == "request-1" && stop == "end_turn")
+    );
+}
