@@ -1,0 +1,193 @@
+//! The only room that names AWS's SDK: adapters from the product's seams to the services.
+//!
+//! An adapter asks one question in the service's terms and gives the answer as plain data. It holds no judgement about
+//! an incident; it retries what the service asks to retry, except for models, whose pace is the product's own.
+
+mod bedrock;
+mod cloudwatch;
+mod error;
+mod lambda;
+mod logs;
+mod sns;
+mod ssm;
+
+use std::time::Duration;
+
+pub use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
+use futures::future::BoxFuture;
+
+pub use bedrock::Bedrock;
+pub use error::classify;
+pub use sns::SnsChannel;
+pub use ssm::{ParameterError, parameter};
+
+use crate::alarm::AlarmSnapshot;
+use crate::evidence::{MetricId, Series};
+use crate::gather::Telemetry;
+use crate::gather::telemetry::{
+    FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
+};
+
+/// Where the SDK's shared endpoint override stands.
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
+
+/// Tries of one data call, the first included; the backoff between them is the SDK's.
+const DATA_ATTEMPTS: u32 = 4;
+
+/// Time for one try of a data call.
+const DATA_ATTEMPT_TIME: Duration = Duration::from_secs(5);
+
+/// Time for one data call with its tries, and for one question that takes several pages.
+const DATA_CALL_TIME: Duration = Duration::from_secs(20);
+
+/// Loads Region, credentials and endpoint as every AWS tool does; `region` goes before what the environment says.
+///
+/// An empty `AWS_ENDPOINT_URL` counts as unset. The SDK would take it for an endpoint of no text, because its clients
+/// read the variable a second time without looking whether it holds a URL.
+pub async fn load(region: Option<String>) -> SdkConfig {
+    load_profile(None, region).await
+}
+
+/// As [`load`], with a profile that goes before what the environment says.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the SDK reads this variable itself; here it is only seen to be empty"
+)]
+pub async fn load_profile(profile: Option<String>, region: Option<String>) -> SdkConfig {
+    let endpoint = std::env::var(ENDPOINT_VARIABLE).ok();
+    load_with(profile, region, endpoint.as_deref()).await
+}
+
+async fn load_with(profile: Option<String>, region: Option<String>, endpoint: Option<&str>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = region.filter(|region| !region.is_empty()) {
+        loader = loader.region(Region::new(region));
+    }
+    if endpoint.is_none_or(|endpoint| !endpoint.trim().is_empty()) {
+        return loader.load().await;
+    }
+    // A client prefers an endpoint that the program set to anything that it would read itself, and keeps the
+    // preference when the value is taken away again: so it ends with the service's own endpoint.
+    let mut config = loader.endpoint_url("http://localhost").load().await.into_builder();
+    config.set_endpoint_url(None);
+    config.build()
+}
+
+/// Returns the configuration for a local AWS at `endpoint_url`: nothing is read from this machine's environment or
+/// files, and the credentials are words that no AWS account knows.
+pub fn local(endpoint_url: &str, region: &str) -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region.to_owned()))
+        .endpoint_url(endpoint_url)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
+/// Tells whether calls go somewhere else than to AWS.
+pub fn endpoint_override(config: &SdkConfig) -> bool {
+    config.endpoint_url().is_some()
+}
+
+/// Reads telemetry from AWS.
+pub struct AwsTelemetry {
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
+    lambda: aws_sdk_lambda::Client,
+    region: String,
+    salt: lambda::Salt,
+}
+
+impl AwsTelemetry {
+    /// Makes the clients. Digests of environment values are salted with a number of this process, so they can be
+    /// compared with each other but not guessed from outside.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self::with_salt(config, lambda::Salt::random())
+    }
+
+    /// Makes the clients with digests that are the same in every process. Only for data that is no secret: a scenario
+    /// whose prompts must not differ from run to run.
+    pub fn with_fixed_digests(config: &SdkConfig) -> Self {
+        Self::with_salt(config, lambda::Salt::fixed())
+    }
+
+    fn with_salt(config: &SdkConfig, salt: lambda::Salt) -> Self {
+        let config = for_data(config);
+        AwsTelemetry {
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
+            salt,
+        }
+    }
+}
+
+impl std::fmt::Debug for AwsTelemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AwsTelemetry({})", self.region)
+    }
+}
+
+impl Telemetry for AwsTelemetry {
+    fn metrics<'a>(
+        &'a self,
+        request: &'a MetricsRequest,
+    ) -> BoxFuture<'a, Result<Vec<Series>, TelemetryError>> {
+        Box::pin(cloudwatch::metrics(&self.cloudwatch, request))
+    }
+
+    fn list_metrics<'a>(
+        &'a self,
+        like: &'a MetricId,
+    ) -> BoxFuture<'a, Result<Vec<MetricId>, TelemetryError>> {
+        Box::pin(cloudwatch::list_metrics(&self.cloudwatch, like))
+    }
+
+    fn alarm<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AlarmSnapshot>, TelemetryError>> {
+        Box::pin(cloudwatch::alarm(&self.cloudwatch, name, &self.region))
+    }
+
+    fn log_group<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<LogGroup>, TelemetryError>> {
+        Box::pin(logs::log_group(&self.logs, name))
+    }
+
+    fn log_events<'a>(&'a self, request: &'a LogRequest) -> BoxFuture<'a, Result<LogPage, TelemetryError>> {
+        Box::pin(logs::log_events(&self.logs, request))
+    }
+
+    fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>> {
+        Box::pin(lambda::function(&self.lambda, name, &self.salt))
+    }
+}
+
+/// Returns the configuration with the retries and times of data calls.
+fn for_data(config: &SdkConfig) -> SdkConfig {
+    let times = TimeoutConfig::builder()
+        .operation_attempt_timeout(DATA_ATTEMPT_TIME)
+        .operation_timeout(DATA_CALL_TIME)
+        .build();
+    config
+        .to_builder()
+        .retry_config(RetryConfig::standard().with_max_attempts(DATA_ATTEMPTS))
+        .timeout_config(times)
+        .build()
+}
+
+/// Converts the SDK's time into the product's; `None` for a moment that no calendar holds.
+fn timestamp(time: &aws_smithy_types::DateTime) -> Option<crate::clock::Timestamp> {
+    crate::clock::Timestamp::from_nanosecond(time.as_nanos()).ok()
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod wire_tests;

@@ -1,0 +1,101 @@
+//! Asks models over Bedrock's Converse. One call, no retry: the pace is the product's own.
+
+mod convert;
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_bedrockruntime::Client;
+use aws_sdk_bedrockruntime::config::{Builder, StalledStreamProtectionConfig};
+use aws_sdk_bedrockruntime::types::InferenceConfiguration;
+use futures::future::BoxFuture;
+
+use super::error;
+use crate::model::{ConverseReply, ConverseRequest, ErrorClass, Model, ModelError, ModelId};
+
+/// Bedrock in one Region.
+pub struct Bedrock {
+    client: Client,
+    region: String,
+}
+
+impl Bedrock {
+    /// Makes the client; without a `region` it asks in the configuration's.
+    pub fn new(config: &SdkConfig, region: Option<&str>) -> Self {
+        let mut client = Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            // A model may think for longer than any grace on a stalled stream; the time limit of the call decides.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(region) = region.filter(|region| !region.is_empty()) {
+            client = client.region(Region::new(region.to_owned()));
+        }
+        let client = client.build();
+        let region = client.region().map(ToString::to_string).unwrap_or_default();
+        Bedrock { client: Client::from_conf(client), region }
+    }
+
+    /// Returns the Region that is asked; empty where none is configured.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    async fn ask(
+        &self,
+        model: &ModelId,
+        request: &ConverseRequest,
+        time_limit: Duration,
+    ) -> Result<ConverseReply, ModelError> {
+        let max_tokens = i32::try_from(request.max_tokens).unwrap_or(i32::MAX);
+        let messages = convert::messages(&request.messages).map_err(|error| unsendable(&error))?;
+        let tools = convert::tool_configuration(request).map_err(|error| unsendable(&error))?;
+        let times = TimeoutConfig::builder()
+            .operation_timeout(time_limit)
+            .operation_attempt_timeout(time_limit)
+            .build();
+        let answer = self
+            .client
+            .converse()
+            .model_id(&model.0)
+            .set_messages(Some(messages))
+            .set_system(convert::system(&request.system))
+            // Models of today refuse sampling parameters, so none is ever sent.
+            .inference_config(InferenceConfiguration::builder().max_tokens(max_tokens).build())
+            .set_tool_config(tools)
+            .request_metadata("agent", &request.agent)
+            .request_metadata("turn", request.turn.to_string())
+            .customize()
+            .config_override(Builder::new().timeout_config(times))
+            .send()
+            .await;
+        answer.map(convert::reply).map_err(|error| error::model(&error))
+    }
+}
+
+impl std::fmt::Debug for Bedrock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bedrock({})", self.region)
+    }
+}
+
+impl Model for Bedrock {
+    fn converse<'a>(
+        &'a self,
+        model: &'a ModelId,
+        request: &'a ConverseRequest,
+        time_limit: Duration,
+    ) -> BoxFuture<'a, Result<ConverseReply, ModelError>> {
+        Box::pin(self.ask(model, request, time_limit))
+    }
+}
+
+/// A request that the SDK does not even build lacks something that every request has.
+fn unsendable(error: &aws_sdk_bedrockruntime::error::BuildError) -> ModelError {
+    ModelError {
+        class: ErrorClass::InvalidRequest,
+        message: format!("the request cannot be built: {error}"),
+        request_id: None,
+        retry_after: None,
+    }
+}

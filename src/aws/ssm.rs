@@ -1,0 +1,89 @@
+//! Reads a parameter, decrypted, from Systems Manager.
+
+use aws_config::SdkConfig;
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::error::ProvideErrorMetadata;
+
+use super::error::{status_of, words};
+use super::for_data;
+use crate::delivery::Secret;
+use crate::evidence::Status;
+
+/// Why a parameter could not be read. Never holds its value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    /// There is no such parameter in this Region.
+    #[error("no SSM parameter {name} in this Region: create it, or correct the name")]
+    Missing {
+        /// The parameter's name.
+        name: String,
+    },
+    /// The caller may not read or decrypt it.
+    #[error(
+        "SSM parameter {name} may not be read ({reason}): allow ssm:GetParameter on it, and kms:Decrypt on its key"
+    )]
+    Denied {
+        /// The parameter's name.
+        name: String,
+        /// The service's own words, shortened.
+        reason: String,
+    },
+    /// It holds nothing but blanks.
+    #[error("SSM parameter {name} is empty")]
+    Empty {
+        /// The parameter's name.
+        name: String,
+    },
+    /// The call failed otherwise.
+    #[error("SSM parameter {name} could not be read ({reason})")]
+    Failed {
+        /// The parameter's name.
+        name: String,
+        /// The service's own words, shortened.
+        reason: String,
+    },
+}
+
+/// Returns the value of a parameter, decrypted and without surrounding blanks.
+pub async fn parameter(config: &SdkConfig, name: &str) -> Result<Secret, ParameterError> {
+    let client = Client::new(&for_data(config));
+    let answer = client.get_parameter().name(name).with_decryption(true).send().await.map_err(|error| {
+        let reason = words(&error, 200);
+        failure(name, error.code(), error.message().unwrap_or_default(), reason)
+    })?;
+    let value = answer.parameter.and_then(|parameter| parameter.value).unwrap_or_default();
+    if value.trim().is_empty() {
+        Err(ParameterError::Empty { name: name.to_owned() })
+    } else {
+        Ok(Secret::new(&value))
+    }
+}
+
+fn failure(name: &str, code: Option<&str>, message: &str, reason: String) -> ParameterError {
+    let name = name.to_owned();
+    match code {
+        Some("ParameterNotFound" | "ParameterVersionNotFound") => ParameterError::Missing { name },
+        _ if status_of(code, message, None) == Status::Denied => ParameterError::Denied { name, reason },
+        _ => ParameterError::Failed { name, reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_read_says_what_to_do() {
+        let text =
+            |code, message: &str| failure("/sre/slack", Some(code), message, message.to_owned()).to_string();
+        assert_eq!(
+            text("ParameterNotFound", ""),
+            "no SSM parameter /sre/slack in this Region: create it, or correct the name"
+        );
+        assert!(text("AccessDeniedException", "no policy").contains("allow ssm:GetParameter"));
+        assert_eq!(
+            text("InternalServerError", "try again"),
+            "SSM parameter /sre/slack could not be read (try again)"
+        );
+    }
+}

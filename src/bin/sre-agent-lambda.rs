@@ -1,0 +1,88 @@
+//! The Lambda: configuration, clients and observers once, then the handler for every event.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig, SnsChannel};
+use sre_agent::clock::{Clock, Deadline};
+use sre_agent::config::{Config, Layers, Webhook};
+use sre_agent::delivery::{Channel, SlackWebhook};
+use sre_agent::handler::{Services, handle};
+use sre_agent::id::Seed;
+use sre_agent::model::ladder::Ladder;
+use sre_agent::run::{Observer, RunEvent, emf, json_log};
+use sre_agent::store::memory::MemoryStore;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let services = Arc::new(services().await?);
+    let serve = service_fn(move |event: LambdaEvent<serde_json::Value>| {
+        let services = Arc::clone(&services);
+        async move {
+            let left = event.context.deadline().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let now = u64::try_from(Clock::Wall.now().as_millisecond()).unwrap_or_default();
+            let deadline = Deadline::after(left.saturating_sub(Duration::from_millis(now)));
+            let body = serde_json::to_vec(&event.payload)?;
+            Ok::<_, Error>(handle(&body, deadline, &services).await?)
+        }
+    });
+    lambda_runtime::run(serve).await
+}
+
+/// Reads and checks the configuration, and builds every client once.
+async fn services() -> Result<Services, Error> {
+    let sdk = aws::load(None).await;
+    let config = config(&sdk).await?;
+    let observer = Observer::new(vec![json_log::sink(), emf::sink(Arc::new(Mutex::new(io::stdout())))]);
+    let bedrock = Bedrock::new(&sdk, config.model_region.as_deref());
+    for model in &config.models {
+        let (model, region) = (model.to_string(), bedrock.region().to_owned());
+        observer.emit(RunEvent::ModelClientCreated { model, region, provider: "bedrock".into() });
+    }
+    Ok(Services {
+        clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
+        seed: config.seed.map(Seed),
+        telemetry: Arc::new(AwsTelemetry::new(&sdk)),
+        model: Some(Arc::new(bedrock)),
+        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
+        channels: channels(&sdk, &config).await?,
+        store: Arc::new(MemoryStore::default()),
+        observer,
+        config,
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a binary reads its environment; the library never does")]
+async fn config(sdk: &SdkConfig) -> Result<Config, Error> {
+    let named = std::env::var("SRE_AGENT_CONFIG").unwrap_or_default();
+    let document = match named.trim().strip_prefix("ssm:") {
+        Some(name) => Some(aws::parameter(sdk, name).await?.expose().to_owned()),
+        None if named.trim().is_empty() => None,
+        None => Some(std::fs::read_to_string(named.trim())?),
+    };
+    let document = document.as_deref().map(|text| (named.as_str(), text));
+    let layers = Layers {
+        document,
+        variables: std::env::vars().collect(),
+        endpoint_override: aws::endpoint_override(sdk),
+    };
+    Ok(Config::load(layers)?)
+}
+
+async fn channels(sdk: &SdkConfig, config: &Config) -> Result<Vec<Arc<dyn Channel>>, Error> {
+    let mut channels: Vec<Arc<dyn Channel>> = Vec::new();
+    if let Some(webhook) = &config.slack_webhook {
+        let url = match webhook {
+            Webhook::Parameter(name) => aws::parameter(sdk, name).await?,
+            Webhook::Url(url) => url.clone(),
+        };
+        channels.push(Arc::new(SlackWebhook::new(url)?));
+    }
+    if let Some(topic) = &config.findings_topic {
+        channels.push(Arc::new(SnsChannel::new(sdk, topic)));
+    }
+    Ok(channels)
+}

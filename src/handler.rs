@@ -1,0 +1,491 @@
+//! The whole run: a raw event and a deadline in, reports at their channels and a summary out.
+//!
+//! Knows nothing of Lambda's runtime, so that the command line and the tests run the same code. An investigation never
+//! ends with nothing: whatever fails on the way, the facts that were read are posted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde::Serialize;
+
+use crate::alarm::{Alarm, AlarmState, WakeUp, parse_event};
+use crate::analysis::{self, Analysis};
+use crate::clock::{Clock, Deadline, Stopwatch};
+use crate::config::Config;
+use crate::delivery::{Channel, DeliveryError, deliver_all};
+use crate::evidence::Ledger;
+use crate::gather::recheck::{Condition, recheck};
+use crate::gather::{Gathered, Reader, Telemetry, gather};
+use crate::id::{RunId, Seed};
+use crate::incident::Incident;
+use crate::investigation::depth::{self, Depth};
+use crate::investigation::{Case, Investigation, InvestigationOutcome, Means, digest, investigate};
+use crate::model::Model;
+use crate::model::budget::{Budget, Limits, Spent};
+use crate::model::caller::{Caller, CallerParts};
+use crate::model::ladder::Ladder;
+use crate::model::{Failure, ModelId};
+use crate::redact::Fence;
+use crate::report::compose::{self, Told};
+use crate::report::{Document, steps};
+use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
+use crate::store::{Begin, Store};
+
+/// What a run works with; built once, outside the handler.
+#[derive(Clone)]
+pub struct Services {
+    /// Checked configuration.
+    pub config: Config,
+    /// The run's calendar clock.
+    pub clock: Clock,
+    /// Seed of every run, where a scenario fixes it; else each run draws its own.
+    pub seed: Option<Seed>,
+    /// The account.
+    pub telemetry: Arc<dyn Telemetry>,
+    /// The provider, where one is configured.
+    pub model: Option<Arc<dyn Model>>,
+    /// Models and what is known of them; lives as long as the process.
+    pub ladder: Arc<Ladder>,
+    /// Where reports go.
+    pub channels: Vec<Arc<dyn Channel>>,
+    /// Leases and records.
+    pub store: Arc<dyn Store>,
+    /// Told everything.
+    pub observer: Observer,
+}
+
+/// What came of an event.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Response {
+    /// One a record that was reported.
+    pub runs: Vec<RunSummary>,
+    /// Why the other records were not, a line each.
+    pub ignored: Vec<String>,
+}
+
+/// What came of one record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// Which run.
+    pub run_id: RunId,
+    /// Alarm name.
+    pub alarm: String,
+    /// A verdict, `facts_only`, `state_change`, `already_reported` or `in_progress`.
+    pub outcome: String,
+    /// The report, where this run made one.
+    #[serde(skip)]
+    pub document: Option<Document>,
+    /// Channels that took it.
+    pub delivered: Vec<Receipt>,
+    /// Channels that did not.
+    pub undelivered: Vec<DeliveryError>,
+}
+
+/// Why an event must be delivered again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HandlerError {
+    /// A report was made and no channel took it.
+    #[error("no channel took the report of {alarm}: {reasons}")]
+    Undelivered {
+        /// Alarm name.
+        alarm: String,
+        /// All channels' reasons.
+        reasons: String,
+    },
+    /// An earlier try holds the lease; its end decides.
+    #[error("another invocation is at work on {alarm}")]
+    InProgress {
+        /// Alarm name.
+        alarm: String,
+    },
+    /// The run itself broke; the report, if any, was not posted.
+    #[error("the run of {alarm} broke off: {reason}")]
+    Broken {
+        /// Alarm name.
+        alarm: String,
+        /// In one line.
+        reason: String,
+    },
+}
+
+/// Handles an event: every record is dealt with, then the first failure, if any, is returned so that Lambda tries again.
+pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Result<Response, HandlerError> {
+    let mut response = Response::default();
+    let mut failure = None;
+    for record in parse_event(event).records {
+        let alarm = match record {
+            WakeUp::Alarm(alarm) => *alarm,
+            WakeUp::Manual { alarm_name } => match by_name(&alarm_name, deadline, services).await {
+                Ok(alarm) => alarm,
+                Err(reason) => {
+                    ignore(services, &mut response, reason);
+                    continue;
+                }
+            },
+            WakeUp::Ignored { reason } => {
+                ignore(services, &mut response, reason);
+                continue;
+            }
+        };
+        match run(alarm, deadline, services).await {
+            Ok(summary) => response.runs.push(summary),
+            Err(error) => {
+                services.observer.emit(RunEvent::Warning { message: error.to_string() });
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    failure.map_or(Ok(response), Err)
+}
+
+fn ignore(services: &Services, response: &mut Response, reason: String) {
+    services.observer.emit(RunEvent::Ignored { reason: reason.clone() });
+    response.ignored.push(reason);
+}
+
+/// A person asks by name: the alarm as `CloudWatch` has it now, taken as if it had just gone off.
+async fn by_name(name: &str, deadline: Deadline, services: &Services) -> Result<Alarm, String> {
+    match tokio::time::timeout(deadline.time_left(), services.telemetry.alarm(name)).await {
+        Ok(Ok(Some(snapshot))) => {
+            let mut alarm = snapshot.alarm;
+            if let Some(since) = snapshot.state_since {
+                alarm.changed_at = since;
+            }
+            Ok(alarm)
+        }
+        Ok(Ok(None)) => Err(format!("there is no alarm {name:?} in this account and Region")),
+        Ok(Err(error)) => Err(format!("the alarm {name:?} could not be read: {error}")),
+        Err(_) => Err(format!("the alarm {name:?} could not be read in time")),
+    }
+}
+
+/// One record under its lease.
+async fn run(alarm: Alarm, deadline: Deadline, services: &Services) -> Result<RunSummary, HandlerError> {
+    let seed = services.seed.unwrap_or_else(Seed::random);
+    let run_id = RunId::mint(seed);
+    let observer = services.observer.for_run(&run_id);
+    let name = alarm.name.clone();
+    let incident = Incident::from_alarm(alarm, services.clock.now(), seed);
+    let event = incident.event.clone();
+    let begun = services.store.begin(&event, deadline.time_left()).await;
+    let earlier = match begun {
+        Ok(Begin::Fresh(record)) => record,
+        Ok(Begin::InProgress) => return Err(HandlerError::InProgress { alarm: name }),
+        Ok(Begin::Done(record)) => {
+            return Ok(RunSummary {
+                run_id: record.run_id.clone(),
+                alarm: name,
+                outcome: "already_reported".into(),
+                document: None,
+                delivered: record.receipts.clone(),
+                undelivered: Vec::new(),
+            });
+        }
+        // A store that fails costs deduplication, never the report.
+        Err(error) => {
+            observer.emit(RunEvent::Warning {
+                message: format!("the store did not answer, duplicates are possible: {error}"),
+            });
+            None
+        }
+    };
+    let work = Run { services, observer: &observer, deadline, seed, incident };
+    // A panic must give the lease back, or the retry would find the event "in progress".
+    let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
+    if let Err(error) = services.store.release(&event).await {
+        observer.emit(RunEvent::Warning { message: format!("the lease was not given back: {error}") });
+    }
+    match outcome {
+        Ok(result) => result,
+        Err(_) => Err(HandlerError::Broken {
+            alarm: name,
+            reason: "a panic, which is a defect of the program".into(),
+        }),
+    }
+}
+
+/// One run.
+struct Run<'a> {
+    services: &'a Services,
+    observer: &'a Observer,
+    deadline: Deadline,
+    seed: Seed,
+    incident: Incident,
+}
+
+/// What the model side of a run left behind.
+struct Asked {
+    investigation: Option<Investigation>,
+    left: Vec<(ModelId, Failure)>,
+    spent: Spent,
+    why_facts: Option<String>,
+}
+
+impl Run<'_> {
+    async fn work(&self, earlier: Option<RunRecord>) -> Result<RunSummary, HandlerError> {
+        let watch = Stopwatch::start();
+        let alarm = &self.incident.alarm;
+        self.observer.emit(RunEvent::Started {
+            alarm: alarm.name.clone(),
+            state: alarm.new_state.to_string(),
+            as_of: self.incident.as_of.to_string(),
+        });
+        // An earlier try that died after composing the report left it here: only the posting is still to be done.
+        let resumed = earlier.and_then(|record| {
+            let document = serde_json::from_value::<Document>(record.document.clone()?).ok()?;
+            Some((record, document))
+        });
+        let (mut record, document, spent) = match resumed {
+            Some((record, document)) => (record, document, Spent::default()),
+            None => self.investigate().await,
+        };
+        let summary = self.deliver(&mut record, document).await;
+        self.observer.emit(RunEvent::Finished {
+            outcome: record.outcome.clone().unwrap_or_default(),
+            took: watch.elapsed(),
+            model_calls: spent.total_calls(),
+            input_tokens: spent.usage.input + spent.usage.cache_read + spent.usage.cache_write,
+            output_tokens: spent.usage.output,
+            cost_usd: if spent.recordings.is_empty() { spent.cost_usd } else { None },
+        });
+        summary
+    }
+
+    /// Everything up to the composed document.
+    async fn investigate(&self) -> (RunRecord, Document, Spent) {
+        let mut record = RunRecord {
+            format: RECORD_FORMAT,
+            run_id: RunId::mint(self.seed),
+            event: self.incident.event.clone(),
+            stage: Stage::Gather,
+            outcome: None,
+            document: None,
+            receipts: Vec::new(),
+        };
+        if self.incident.alarm.new_state != AlarmState::Alarm {
+            let document = compose::state_change(&self.incident, &record.run_id);
+            record.outcome = Some("state_change".into());
+            self.keep(&mut record, Stage::Report, Some(&document)).await;
+            return (record, document, Spent::default());
+        }
+        let config = &self.services.config;
+        let work_until = self.deadline.less(config.publish_reserve);
+        let reader = Reader {
+            telemetry: Arc::clone(&self.services.telemetry),
+            observer: self.observer,
+            deadline: work_until.at_most(config.gather_time),
+            configured_log_group: config.log_groups.get(&self.incident.resource.name).cloned(),
+        };
+        let Gathered { mut ledger, log_groups } = self
+            .stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
+                format!(
+                    "{} pieces of evidence, {} gaps",
+                    gathered.ledger.items().len(),
+                    gathered.ledger.gaps().len()
+                )
+            })
+            .await;
+        self.keep(&mut record, Stage::Gather, None).await;
+        let analysis = self
+            .stage(Stage::Analysis, async { analysis::analyse(&self.incident, &ledger) }, |analysis| {
+                let lead = analysis.lead.as_ref().map_or("nothing stands out", |lead| lead.entity.as_str());
+                format!("{} facts, lead: {lead}", analysis.facts.len())
+            })
+            .await;
+        for fact in &analysis.facts {
+            ledger.push(fact.clone());
+        }
+        let asked = self.ask_models(&ledger, &analysis, &log_groups, work_until).await;
+        let ledger =
+            asked.investigation.as_ref().map_or(ledger, |investigation| investigation.ledger.clone());
+        // The reserve belongs to posting; a second look gets a third of it at most.
+        let reader = Reader { deadline: self.deadline.at_most(config.publish_reserve / 3), ..reader };
+        let condition = self
+            .stage(Stage::Recheck, recheck(&self.incident, &reader), |condition| {
+                match condition {
+                    Condition::Still { .. } => "still",
+                    Condition::Recovered { .. } => "recovered",
+                    Condition::Unknown { .. } => "unknown",
+                }
+                .to_owned()
+            })
+            .await;
+        let document = compose::document(&Told {
+            run_id: &record.run_id,
+            incident: &self.incident,
+            ledger: &ledger,
+            analysis: &analysis,
+            condition: &condition,
+            investigation: asked.investigation.as_ref(),
+            why_facts: asked.why_facts.as_deref(),
+            left: &asked.left,
+            spent: &asked.spent,
+            log_groups: &log_groups,
+            took: self.services.config.publish_reserve.min(self.deadline.time_left()),
+        });
+        record.outcome = Some(compose::outcome_name(asked.investigation.as_ref()).to_owned());
+        self.keep(&mut record, Stage::Report, Some(&document)).await;
+        (record, document, asked.spent)
+    }
+
+    /// Asks the agents, where the depth says so.
+    async fn ask_models(
+        &self,
+        ledger: &Ledger,
+        analysis: &Analysis,
+        log_groups: &[String],
+        work_until: Deadline,
+    ) -> Asked {
+        let config = &self.services.config;
+        let nothing = |why: String| Asked {
+            investigation: None,
+            left: Vec::new(),
+            spent: Spent::default(),
+            why_facts: Some(why),
+        };
+        let chosen = depth::choose(config.depth, self.services.model.is_some(), work_until.time_left());
+        self.observer.emit(RunEvent::DepthChosen {
+            depth: chosen.depth.as_str().into(),
+            reason: chosen.reason.clone(),
+            planned_calls: chosen.depth.planned_calls(),
+        });
+        let (Depth::Full, Some(model)) = (chosen.depth, &self.services.model) else {
+            return nothing(chosen.reason);
+        };
+        let caller = Caller::new(CallerParts {
+            model: Arc::clone(model),
+            ladder: Arc::clone(&self.services.ladder),
+            backoff: config.backoff(),
+            budget: Budget::new(Limits {
+                cost_usd: config.max_cost_usd,
+                calls: config.max_model_calls,
+                tokens: config.max_tokens_per_run,
+            }),
+            observer: self.observer.clone(),
+            seed: self.seed,
+            call_limit: config.model_call_time,
+        });
+        let fence = Fence::new(self.seed);
+        let offered = steps::offered(&self.incident, ledger, analysis, log_groups);
+        let case = Case {
+            digest: digest::write(&self.incident, ledger, analysis, &fence),
+            ledger: ledger.clone(),
+            onset: analysis.onset.as_ref().map(|onset| onset.at),
+            window: self.incident.window,
+            earliest: self
+                .incident
+                .baselines
+                .iter()
+                .map(|baseline| baseline.window.start)
+                .fold(self.incident.window.start, Ord::min),
+            period_seconds: self.incident.alarm.metric().map_or(60, |metric| metric.period_seconds),
+            log_groups: log_groups.to_vec(),
+            known_names: digest::known_names(&self.incident),
+            steps: offered.iter().map(|step| (step.id.clone(), step.text.clone())).collect(),
+            blind_spots: self
+                .incident
+                .resource
+                .service()
+                .map(|service| service.blind_spots.clone())
+                .unwrap_or_default(),
+            fence,
+        };
+        let means = Means {
+            caller: &caller,
+            telemetry: Arc::clone(&self.services.telemetry),
+            observer: self.observer,
+            deadline: work_until,
+        };
+        let investigation = self
+            .stage(Stage::Investigation, investigate(case, &means), |investigation| {
+                match &investigation.outcome {
+                    InvestigationOutcome::FactsOnly { reason, .. } => format!("facts only: {reason}"),
+                    InvestigationOutcome::Investigated(verdict) => verdict.kind.as_str().to_owned(),
+                }
+            })
+            .await;
+        Asked {
+            investigation: Some(investigation),
+            left: caller.left(),
+            spent: caller.spent(),
+            why_facts: None,
+        }
+    }
+
+    /// Posts the document to the channels that have not taken it yet.
+    async fn deliver(&self, record: &mut RunRecord, document: Document) -> Result<RunSummary, HandlerError> {
+        let channels = &self.services.channels;
+        let results = self
+            .stage(
+                Stage::Delivery,
+                deliver_all(
+                    channels,
+                    &document,
+                    self.deadline.less(Duration::from_millis(500)),
+                    &record.receipts,
+                    self.observer,
+                ),
+                |results| {
+                    format!(
+                        "{} of {} channels",
+                        results.iter().filter(|result| result.is_ok()).count(),
+                        results.len()
+                    )
+                },
+            )
+            .await;
+        let mut undelivered = Vec::new();
+        for result in results {
+            match result {
+                Ok(receipt) => record.receipts.push(receipt),
+                Err(error) => undelivered.push(error),
+            }
+        }
+        if record.receipts.is_empty() && !undelivered.is_empty() {
+            let reasons = undelivered.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            return Err(HandlerError::Undelivered { alarm: self.incident.alarm.name.clone(), reasons });
+        }
+        self.keep(record, Stage::Delivery, Some(&document)).await;
+        Ok(RunSummary {
+            run_id: record.run_id.clone(),
+            alarm: self.incident.alarm.name.clone(),
+            outcome: record.outcome.clone().unwrap_or_default(),
+            document: Some(document),
+            delivered: record.receipts.clone(),
+            undelivered,
+        })
+    }
+
+    /// Runs a stage and tells the observer.
+    async fn stage<T>(
+        &self,
+        stage: Stage,
+        work: impl Future<Output = T>,
+        summary: impl FnOnce(&T) -> String,
+    ) -> T {
+        self.observer.emit(RunEvent::StageStarted { stage });
+        let watch = Stopwatch::start();
+        let result = work.await;
+        self.observer.emit(RunEvent::StageFinished {
+            stage,
+            took: watch.elapsed(),
+            summary: summary(&result),
+        });
+        result
+    }
+
+    /// Keeps the record; a store that fails costs the continuation, never the report.
+    async fn keep(&self, record: &mut RunRecord, stage: Stage, document: Option<&Document>) {
+        record.stage = stage;
+        if let Some(document) = document {
+            record.document = serde_json::to_value(document).ok();
+        }
+        if let Err(error) = self.services.store.save(record).await {
+            self.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

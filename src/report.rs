@@ -1,0 +1,18 @@
+//! One neutral document, many renderings. Links, mentions and markup are built here and nowhere else.
+
+pub mod compose;
+pub mod document;
+pub mod json;
+pub(crate) mod layout;
+pub mod markdown;
+pub mod plain;
+pub mod slack;
+pub mod steps;
+pub mod terminal;
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use document::{Document, Line, Section, Span};

@@ -1,0 +1,221 @@
+//! Composes the document from a run: what a responder reads first stands first.
+//!
+//! Every word on the card is ours, a checked claim, or redacted evidence. Links are built here from ids.
+
+mod card;
+mod details;
+mod footer;
+
+use serde_json::{Value, json};
+
+use crate::alarm::AlarmState;
+use crate::analysis::Analysis;
+use crate::evidence::text::{clock_time, second};
+use crate::evidence::{Body, Ledger, console};
+use crate::finding::claim::Piece;
+use crate::finding::{Checked, Verdict, verify};
+use crate::gather::recheck::Condition;
+use crate::id::{EvidenceId, RunId};
+use crate::incident::Incident;
+use crate::investigation::{Investigation, InvestigationOutcome};
+use crate::model::budget::Spent;
+use crate::model::{Failure, ModelId};
+use crate::report::document::{Detail, Document, FORMAT, Line, Span};
+use crate::report::steps::{self, Step};
+
+/// What is told.
+pub struct Told<'a> {
+    /// Which run.
+    pub run_id: &'a RunId,
+    /// What was investigated.
+    pub incident: &'a Incident,
+    /// All evidence and gaps.
+    pub ledger: &'a Ledger,
+    /// What was computed.
+    pub analysis: &'a Analysis,
+    /// Still or recovered, as read just now.
+    pub condition: &'a Condition,
+    /// What the agents came to, where they were asked.
+    pub investigation: Option<&'a Investigation>,
+    /// Why they were not asked, where they were not.
+    pub why_facts: Option<&'a str>,
+    /// Models that were left, and why.
+    pub left: &'a [(ModelId, Failure)],
+    /// What the models cost.
+    pub spent: &'a Spent,
+    /// Log groups of the incident.
+    pub log_groups: &'a [String],
+    /// How long the run took so far.
+    pub took: std::time::Duration,
+}
+
+impl<'a> Told<'a> {
+    /// Returns the verdict, where there is one.
+    fn verdict(&self) -> Option<&'a Verdict> {
+        match &self.investigation?.outcome {
+            InvestigationOutcome::Investigated(verdict) => Some(verdict),
+            InvestigationOutcome::FactsOnly { .. } => None,
+        }
+    }
+
+    /// Returns the claims that stand.
+    fn claims(&self) -> &'a [Checked] {
+        self.investigation.map(|investigation| investigation.claims.as_slice()).unwrap_or_default()
+    }
+
+    /// Returns the evidence's mark as a link, where the evidence has a page.
+    fn mark(&self, id: &EvidenceId) -> Span {
+        let link = self.ledger.get(id).and_then(|evidence| evidence.query.console.clone());
+        match link {
+            Some(url) => Span::Link { label: format!("[{id}]"), url },
+            None => Span::Text(format!("[{id}]")),
+        }
+    }
+
+    /// Returns a claim's text with its references filled in and its evidence marked.
+    fn line(&self, checked: &Checked) -> Line {
+        let mut line = Line::default();
+        let mut marked: Vec<EvidenceId> = Vec::new();
+        for piece in checked.claim.pieces() {
+            match piece {
+                Piece::Words(words) => line.0.push(Span::Text(words)),
+                Piece::Reference { evidence, at } => match self.filled(&evidence, at.as_deref()) {
+                    Some(value) => line.0.push(Span::Text(value)),
+                    None => {
+                        line.0.push(self.mark(&evidence));
+                        marked.push(evidence);
+                    }
+                },
+            }
+        }
+        for id in verify::cited(std::slice::from_ref(checked)) {
+            if !marked.contains(&id) {
+                line.0.push(Span::Text(" ".into()));
+                line.0.push(self.mark(&id));
+            }
+        }
+        line
+    }
+
+    /// Returns what a reference stands for: a fact's value, a datapoint.
+    fn filled(&self, id: &EvidenceId, at: Option<&str>) -> Option<String> {
+        match (&self.ledger.get(id)?.body, at) {
+            (Body::Fact(fact), _) => Some(fact.display.clone()),
+            (Body::Series(series), Some(at)) => {
+                verify::datapoint(series, at).map(|point| crate::evidence::text::number(point.value))
+            }
+            (Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing, _) => None,
+        }
+    }
+
+    /// Returns the next steps in the order in which they are printed: those chosen, else those that apply.
+    fn steps(&self) -> Vec<Step> {
+        let offered = steps::offered(self.incident, self.ledger, self.analysis, self.log_groups);
+        let Some(investigation) =
+            self.investigation.filter(|investigation| !investigation.next_steps.is_empty())
+        else {
+            return offered;
+        };
+        // A look always comes before a change, whatever order the model chose.
+        let mut chosen: Vec<Step> =
+            offered.into_iter().filter(|step| investigation.next_steps.contains(&step.id)).collect();
+        chosen.sort_by_key(|step| step.changes.is_some());
+        chosen
+    }
+}
+
+/// Returns the run's outcome as logs, EMF and JSON spell it.
+pub fn outcome_name(investigation: Option<&Investigation>) -> &'static str {
+    match investigation.map(|investigation| &investigation.outcome) {
+        Some(InvestigationOutcome::Investigated(verdict)) => verdict.kind.as_str(),
+        Some(InvestigationOutcome::FactsOnly { .. }) | None => "facts_only",
+    }
+}
+
+/// Composes the report of an investigated alarm.
+pub fn document(told: &Told<'_>) -> Document {
+    let alarm = &told.incident.alarm;
+    Document {
+        format: FORMAT,
+        run_id: told.run_id.to_string(),
+        state: alarm.new_state,
+        recovered: matches!(told.condition, Condition::Recovered { .. }),
+        push: card::push(told),
+        title: card::title(told.incident),
+        condition: card::condition(told),
+        verdict: card::verdict(told),
+        statement: card::statement(told),
+        impact: card::impact(told),
+        sections: card::sections(told),
+        limits: card::limits(told),
+        links: card::links(told),
+        footer: footer::footer(told),
+        details: details::details(told),
+        data: data(told),
+    }
+}
+
+/// Composes the notice of an OK or `INSUFFICIENT_DATA` transition: it is told and not investigated.
+pub fn state_change(incident: &Incident, run_id: &RunId) -> Document {
+    let alarm = &incident.alarm;
+    let at = clock_time(alarm.changed_at);
+    let (headline, sentence) = match alarm.new_state {
+        AlarmState::Ok => ("RECOVERED", "The alarm is back within its threshold."),
+        AlarmState::InsufficientData => (
+            "NO DATA",
+            "CloudWatch has too few datapoints to judge. That can mean no traffic, or that what sends the data is gone.",
+        ),
+        AlarmState::Alarm => ("IN ALARM", "The alarm went off."),
+    };
+    let before = alarm.old_state.map(|state| format!(" (before: {state})")).unwrap_or_default();
+    Document {
+        format: FORMAT,
+        run_id: run_id.to_string(),
+        state: alarm.new_state,
+        recovered: alarm.new_state == AlarmState::Ok,
+        push: card::cut(format!("{}: {} at {at} UTC.", alarm.name, headline.to_lowercase()), 120),
+        title: card::title(incident),
+        condition: Line::text(format!("{} since ", alarm.new_state))
+            .with(Span::Time(alarm.changed_at))
+            .with(before),
+        verdict: Line(vec![Span::Bold(headline.into())]),
+        statement: vec![Line::text(sentence)],
+        impact: Vec::new(),
+        sections: Vec::new(),
+        limits: vec![Line::text("Not investigated: only a change to ALARM is.")],
+        links: vec![Span::Link { label: "Alarm".into(), url: console::alarm(&alarm.place, &alarm.name) }],
+        footer: vec![Line::text(format!("no model asked · run {run_id}"))],
+        details: Vec::<Detail>::new(),
+        data: json!({"alarm": {"name": alarm.name, "arn": alarm.arn}, "state": alarm.new_state, "at": second(alarm.changed_at),
+                     "outcome": "state_change"}),
+    }
+}
+
+/// The machine's part of the report.
+fn data(told: &Told<'_>) -> Value {
+    let value = |part: Result<Value, serde_json::Error>| part.unwrap_or(Value::Null);
+    let models: Vec<Value> = told
+        .left
+        .iter()
+        .map(|(model, failure)| json!({"model": model, "failure": value(serde_json::to_value(failure))}))
+        .collect();
+    json!({
+        "outcome": outcome_name(told.investigation),
+        "alarm": {"name": told.incident.alarm.name, "arn": told.incident.alarm.arn},
+        "as_of": told.incident.as_of,
+        "incident": value(serde_json::to_value(told.incident)),
+        "condition": value(serde_json::to_value(told.condition)),
+        "verdict": told.verdict().map(|verdict| verdict.kind.as_str()),
+        "verdict_rules": value(serde_json::to_value(told.verdict())),
+        "review": told.investigation.map(|investigation| value(serde_json::to_value(&investigation.review))),
+        "claims": value(serde_json::to_value(told.claims())),
+        "counts": told.investigation.map(|investigation| value(serde_json::to_value(investigation.counts))),
+        "agents": told.investigation.map(|investigation| value(serde_json::to_value(&investigation.agents))),
+        "lead": told.analysis.lead.as_ref().map(|lead| json!({"entity": lead.entity, "reasons": lead.reasons})),
+        "next_steps": value(serde_json::to_value(told.steps())),
+        "evidence": value(serde_json::to_value(told.ledger.items())),
+        "not_checked": value(serde_json::to_value(told.ledger.gaps())),
+        "models_given_up": models,
+        "spent": value(serde_json::to_value(told.spent)),
+    })
+}

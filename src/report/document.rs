@@ -1,0 +1,134 @@
+//! The report as data: what every renderer prints, in the order in which a responder reads it.
+//!
+//! Text in a [`Span`] is never markup. A renderer escapes all of it, so a log line cannot become a link or a mention.
+
+use serde::{Deserialize, Serialize};
+
+use crate::alarm::AlarmState;
+use crate::clock::Timestamp;
+
+/// The format number of the report JSON.
+pub const FORMAT: u32 = 1;
+
+/// A piece of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Span {
+    /// Plain text.
+    Text(String),
+    /// Emphasised text.
+    Bold(String),
+    /// Text to copy or a quote, in a fixed-width face.
+    Code(String),
+    /// A link that code built; `label` is plain text.
+    Link {
+        /// What is shown.
+        label: String,
+        /// Where it leads.
+        url: String,
+    },
+    /// A moment: `03:02 UTC`, and the reader's own time zone where the channel can.
+    Time(Timestamp),
+}
+
+impl From<&str> for Span {
+    fn from(text: &str) -> Self {
+        Span::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Span {
+    fn from(text: String) -> Self {
+        Span::Text(text)
+    }
+}
+
+/// One line or paragraph; renderers fold it at 55 columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Line(pub Vec<Span>);
+
+impl Line {
+    /// Returns a line of plain text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Line(vec![Span::Text(text.into())])
+    }
+
+    /// Returns the line with one more span.
+    #[must_use]
+    pub fn with(mut self, span: impl Into<Span>) -> Self {
+        self.0.push(span.into());
+        self
+    }
+}
+
+/// How the items of a section are marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Marks {
+    /// A bullet before each.
+    Bullets,
+    /// Numbers.
+    Numbers,
+    /// Nothing.
+    Plain,
+}
+
+/// A headed list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// `Why`, `What the data says`, `Next`, `Not visible`.
+    pub heading: String,
+    /// How its items are marked.
+    pub marks: Marks,
+    /// One a line.
+    pub items: Vec<Line>,
+}
+
+/// The detail behind the card: the full report and the thread show it, the card does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// Heading, for instance `Timeline`, `Evidence`, `Commands`, `Ruled out`, `Cost`.
+    pub heading: String,
+    /// Paragraphs.
+    pub items: Vec<Line>,
+    /// A block to copy: commands, an IAM statement.
+    pub code: Option<String>,
+}
+
+/// A report, ready to render. [`Document::lines`] gives the card; the details come after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Format number of this document.
+    pub format: u32,
+    /// Run id.
+    pub run_id: String,
+    /// State of the alarm, for the coloured dot.
+    pub state: AlarmState,
+    /// Whether the alarm had recovered when the report was made; the dot follows it.
+    pub recovered: bool,
+    /// At most 120 characters: resource, impact, still or recovered, verdict. Push text, SNS subject.
+    pub push: String,
+    /// Line 1: what and where.
+    pub title: Line,
+    /// Line 2: still or recovered, and since when.
+    pub condition: Line,
+    /// Line 4: the verdict in capitals and what agrees.
+    pub verdict: Line,
+    /// What the verdict says, one to three sentences.
+    pub statement: Vec<Line>,
+    /// Count, denominator, share, normal; then the sparkline.
+    pub impact: Vec<Line>,
+    /// Why, next, what was not visible; in order.
+    pub sections: Vec<Section>,
+    /// "Not known yet", "Not checked".
+    pub limits: Vec<Line>,
+    /// Alarm, deploy, logs, full report.
+    pub links: Vec<Span>,
+    /// Counts of what was re-read, model, cost, run.
+    pub footer: Vec<Line>,
+    /// What the full report adds.
+    pub details: Vec<Detail>,
+    /// The machine's part: alarm, verdict, evidence, costs; the report JSON prints it.
+    pub data: serde_json::Value,
+}
