@@ -1,0 +1,344 @@
+//! What can be typed: commands, options, and the help that a person reads first.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Reads AWS, never changes it. Posts to Slack or SNS only with 'investigate --post'.
+Exit codes: 0 report done · 1 failed · 2 usage or configuration · 3 facts only
+
+Examples:
+  sre-agent demo
+  sre-agent investigate invoice-render-errors --profile prod --depth facts
+  sre-agent emulate lambda-bad-deploy --port 4600";
+
+const AFTER_DEMO: &str = "\
+The demo serves the recorded incident on a free local port and sends its alarm through the code
+that the Lambda runs. Nothing leaves this machine, no credentials or SRE_AGENT_* variables are read.
+Without recorded answers of a model in the scenario it reports facts.
+
+Examples:
+  sre-agent demo                                   the bad deploy of a Lambda function
+  sre-agent demo rds-cpu                           real data, and a cause that cannot be shown
+  sre-agent demo --deny logs:FilterLogEvents       what the report says when logs are closed
+  sre-agent demo --depth full --throttle-model forever     what it says when no model answers
+  sre-agent demo --depth full --model-by-hand answers      be the model yourself";
+
+const AFTER_INVESTIGATE: &str = "\
+ALARM is a name, unless it ends in .json (a file with an event: SNS, the alarm message, or
+{\"alarmName\": \"...\"}) or is - (the event on standard input).
+The configuration is read as the Lambda reads it: SRE_AGENT_CONFIG (a file, or ssm:/name of a
+parameter), then the SRE_AGENT_* variables, then the options here.
+With --scenario the account, the clock, Slack and SNS are the recorded ones.
+
+Exit code 3 means that a model was wanted and none answered; with --depth facts, facts end in 0.
+Exit code 1 with --post also means that a channel did not take the report.
+
+Examples:
+  sre-agent investigate invoice-render-errors --profile prod --depth facts
+  sre-agent investigate events/sns-metric-alarm.json --scenario scenarios/lambda-bad-deploy
+  sre-agent investigate - --json < event.json";
+
+const AFTER_EMULATE: &str = "\
+Serves CloudWatch, CloudWatch Logs, Lambda, SNS, SSM, Bedrock Converse and a Slack webhook on one
+port until Ctrl-C. Requests must be signed; any credentials will do.
+GET /slack shows the channel; /emulator/requests, /slack, /published and /unsupported are lists.
+
+Examples:
+  sre-agent emulate lambda-bad-deploy --port 4600
+  sre-agent emulate rds-cpu --listen 0.0.0.0 --port 4600     for containers, 'sam local' among them";
+
+/// Investigate `CloudWatch` alarms: facts first, a cause only where the data shows it
+#[derive(Debug, Parser)]
+#[command(
+    name = "sre-agent",
+    version,
+    about = "Investigate CloudWatch alarms: facts first, a cause only where the data shows it",
+    long_about = None,
+    after_help = AFTER_HELP,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What several commands understand.
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+}
+
+/// The commands that work.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a recorded incident end to end here; no AWS account needed
+    #[command(after_help = AFTER_DEMO)]
+    Demo(Demo),
+    /// Investigate an alarm now: alarm name, event file, or - for stdin
+    #[command(after_help = AFTER_INVESTIGATE)]
+    Investigate(Investigate),
+    /// Serve a recorded incident as a local AWS, Bedrock and Slack
+    #[command(after_help = AFTER_EMULATE)]
+    Emulate(Emulate),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  sre-agent completions bash > ~/.local/share/bash-completion/completions/sre-agent"
+    )]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options that several commands understand.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Shared {
+    /// AWS profile
+    #[arg(long, global = true, value_name = "NAME", env = "AWS_PROFILE", hide_env_values = true)]
+    pub(crate) profile: Option<String>,
+    /// AWS Region
+    #[arg(long, global = true, value_name = "NAME", env = "AWS_REGION", hide_env_values = true)]
+    pub(crate) region: Option<String>,
+    /// Use a recorded incident instead of AWS
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// auto, facts (no model, no charge), full [default: auto]
+    #[arg(long, global = true, value_enum, hide_possible_values = true)]
+    pub(crate) depth: Option<Depth>,
+    /// Model to try first; the fallback list follows
+    #[arg(long, global = true, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) model: Option<String>,
+    /// Stop calling models at this sum [default: 0.50]
+    #[arg(long, global = true, value_name = "USD", value_parser = cost)]
+    pub(crate) max_cost: Option<f64>,
+    /// Print one JSON document on stdout, progress on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// How deep to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Depth {
+    /// As deep as models, time and money allow
+    Auto,
+    /// No model, no charge
+    Facts,
+    /// Supervisor, specialists and review
+    Full,
+}
+
+impl Depth {
+    /// Returns the configuration's word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Depth::Auto => "auto",
+            Depth::Facts => "facts",
+            Depth::Full => "full",
+        }
+    }
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Name of a folder in ./scenarios, or a path
+    #[arg(id = "incident", value_name = "SCENARIO", default_value = "lambda-bad-deploy")]
+    pub(crate) scenario: PathBuf,
+    /// Folder for slack.json, report.md, report.json, card.txt and sns.txt [default: target/sre-agent/...]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Time for the run in seconds [default: 300]
+    #[arg(long, value_name = "SECS", value_parser = positive_seconds)]
+    pub(crate) deadline: Option<Duration>,
+    /// How the local AWS behaves.
+    #[command(flatten)]
+    pub(crate) trouble: Trouble,
+}
+
+/// `investigate`
+#[derive(Debug, Args)]
+pub(crate) struct Investigate {
+    /// Alarm name, event file (.json), or - for standard input
+    pub(crate) alarm: String,
+    /// Post the report to the configured Slack webhook and SNS topic
+    #[arg(long)]
+    pub(crate) post: bool,
+    /// Also write slack.json, report.md, report.json, card.txt and sns.txt into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Time for the run in seconds [default: 300]
+    #[arg(long, value_name = "SECS", value_parser = positive_seconds)]
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// `emulate`
+#[derive(Debug, Args)]
+pub(crate) struct Emulate {
+    /// Name of a folder in ./scenarios, or a path
+    #[arg(id = "incident", value_name = "SCENARIO")]
+    pub(crate) scenario: PathBuf,
+    /// Port; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub(crate) listen: IpAddr,
+    /// How the local AWS behaves.
+    #[command(flatten)]
+    pub(crate) trouble: Trouble,
+}
+
+/// How a local AWS behaves beyond its scenario.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Trouble {
+    /// Write each question to a model into this folder and wait for the answer file beside it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model_by_hand: Option<PathBuf>,
+    /// Deny an AWS action, for instance logs:FilterLogEvents or logs:*; repeatable
+    #[arg(long, value_name = "ACTION", value_parser = action)]
+    pub(crate) deny: Vec<String>,
+    /// Throttle the first N requests to models, or all with 'forever'
+    #[arg(long, value_name = "N|forever", value_parser = count_or_forever)]
+    pub(crate) throttle_model: Option<u32>,
+    /// Time that each answer of a model takes
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) model_latency: Option<Duration>,
+}
+
+/// The shared options that a command has a use for; any other one is refused instead of being ignored.
+const USED: &[(&str, &[&str])] = &[
+    ("demo", &["depth", "model", "max_cost", "json", "quiet"]),
+    ("investigate", &["profile", "region", "scenario", "depth", "model", "max_cost", "json", "quiet"]),
+    ("emulate", &[]),
+    ("completions", &[]),
+];
+
+/// Reads the command line; prints help or a usage error and ends the process where there is nothing to run.
+pub(crate) fn read() -> Arguments {
+    let mut command = Arguments::as_command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+        refuse_unused(&mut command, &matches)?;
+        Arguments::from_arg_matches(&matches)
+    });
+    parsed.unwrap_or_else(|error| error.exit())
+}
+
+impl Arguments {
+    /// Returns the parser, with the shared options hidden where a command has no use for them.
+    pub(crate) fn as_command() -> clap::Command {
+        let mut command = Arguments::command();
+        let shared: Vec<clap::Arg> =
+            command.get_arguments().filter(|argument| argument.is_global_set()).cloned().collect();
+        for (name, used) in USED {
+            // An argument of the same id keeps clap from handing down the visible one.
+            let hidden = shared.iter().filter(|argument| !used.contains(&argument.get_id().as_str()));
+            let hidden: Vec<clap::Arg> = hidden.map(|argument| argument.clone().hide(true)).collect();
+            command = command.mut_subcommand(name, |subcommand| subcommand.args(hidden));
+        }
+        command
+    }
+}
+
+fn refuse_unused(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some((name, own)) = matches.subcommand() else { return Ok(()) };
+    let Some((_, used)) = USED.iter().find(|(known, _)| *known == name) else { return Ok(()) };
+    for argument in ["profile", "region", "scenario", "depth", "model", "max_cost", "json", "quiet"] {
+        let typed = own.value_source(argument) == Some(ValueSource::CommandLine);
+        if typed && !used.contains(&argument) {
+            let option = argument.replace('_', "-");
+            let text = match (name, argument) {
+                ("demo" | "emulate", "scenario") => {
+                    format!("'{name}' takes the scenario without --scenario: sre-agent {name} SCENARIO")
+                }
+                _ => format!("'{name}' has no use for --{option}"),
+            };
+            return Err(conflict(command, name, text));
+        }
+    }
+    if own.value_source("scenario") == Some(ValueSource::CommandLine) {
+        for argument in ["profile", "region"] {
+            if own.value_source(argument) == Some(ValueSource::CommandLine) {
+                let text = format!("--scenario replaces AWS, so --{argument} has no meaning beside it");
+                return Err(conflict(command, name, text));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn conflict(command: &mut clap::Command, subcommand: &str, text: String) -> clap::Error {
+    // The subcommand's own error shows the subcommand's usage.
+    match command.find_subcommand_mut(subcommand) {
+        Some(subcommand) => subcommand.error(ErrorKind::ArgumentConflict, text),
+        None => clap::Error::raw(ErrorKind::ArgumentConflict, text),
+    }
+}
+
+fn cost(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(cost) if cost.is_finite() && cost > 0.0 => Ok(cost),
+        _ => Err("give US dollars above zero, for instance 0.25".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "give seconds, for instance 2 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "give seconds, zero or more".to_owned())
+}
+
+fn positive_seconds(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("give more than zero seconds".to_owned()),
+        // A day is longer than any run and keeps sums of times far from overflow.
+        given => Ok(given.min(Duration::from_secs(86_400))),
+    }
+}
+
+fn action(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some((service, operation)) if !service.is_empty() && !operation.is_empty() => Ok(text.to_owned()),
+        _ => Err("give an IAM action, for instance logs:FilterLogEvents or logs:*".to_owned()),
+    }
+}
+
+fn count_or_forever(text: &str) -> Result<u32, String> {
+    if text == "forever" {
+        return Ok(u32::MAX);
+    }
+    text.parse().map_err(|_| "give a number of requests, or 'forever'".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_names_the_shared_options_that_it_uses() {
+        let command = Arguments::as_command();
+        for subcommand in command.get_subcommands() {
+            assert!(USED.iter().any(|(name, _)| *name == subcommand.get_name()), "{}", subcommand.get_name());
+        }
+        command.debug_assert();
+    }
+
+    #[test]
+    fn values_outside_their_range_are_refused() {
+        assert!(cost("-1").is_err() && cost("NaN").is_err() && cost("0").is_err() && cost("0.1").is_ok());
+        assert!(positive_seconds("0").is_err() && positive_seconds("-2").is_err());
+        assert_eq!(positive_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(count_or_forever("forever"), Ok(u32::MAX));
+        assert_eq!(count_or_forever("3"), Ok(3));
+        assert!(count_or_forever("often").is_err());
+        assert!(action("logs").is_err() && action("logs:*").is_ok());
+    }
+}

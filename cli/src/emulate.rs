@@ -1,0 +1,58 @@
+//! `emulate`: a recorded incident as a local AWS, Bedrock and Slack, until Ctrl-C.
+
+use std::net::SocketAddr;
+
+use sre_agent_emulator::Scenario;
+
+use crate::args::Emulate;
+use crate::failure::{Ending, Failure};
+use crate::local::{LocalAws, scenario};
+use crate::progress::say;
+
+/// Serves the scenario.
+pub(crate) async fn run(asked: Emulate) -> Result<Ending, Failure> {
+    let scenario = scenario(&asked.scenario)?;
+    let listen = SocketAddr::new(asked.listen, asked.port);
+    let local = LocalAws::start(scenario, Some(&asked.trouble), Some(listen)).await?;
+    let endpoint = local.emulator.endpoint();
+    // Programs wait for this line, so it comes first and stays as it is.
+    say(false, format_args!("listening on {endpoint}"));
+    say(false, instructions(local.emulator.scenario(), &endpoint, &local.findings_topic()));
+    if let Some(folder) = &asked.trouble.model_by_hand {
+        say(false, format_args!("The model is played by hand: questions appear in {}", folder.display()));
+    }
+    tokio::signal::ctrl_c()
+        .await
+        .map_err(|error| Failure::failed(format!("Ctrl-C cannot be waited for: {error}")))?;
+    local.emulator.stop().await;
+    Ok(Ending::Done)
+}
+
+/// Says how the agent and other clients find their way here.
+fn instructions(scenario: &Scenario, endpoint: &str, topic: &str) -> String {
+    let region = scenario.region();
+    let webhook = scenario
+        .parameter_names()
+        .first()
+        .map(|name| format!("SRE_AGENT_SLACK_WEBHOOK=ssm:{name} "))
+        .unwrap_or_default();
+    format!(
+        "\
+{name}: {title}. Its clock stands at {as_of}.
+
+The agent, which is the Lambda binary or 'sre-agent investigate', with any credentials:
+  AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} \\
+  AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local \\
+  {webhook}SRE_AGENT_FINDINGS_TOPIC_ARN={topic} \\
+  SRE_AGENT_AS_OF={as_of} SRE_AGENT_SEED={seed}
+boto3:
+  boto3.client(\"logs\", endpoint_url=\"{endpoint}\", region_name=\"{region}\",
+               aws_access_key_id=\"local\", aws_secret_access_key=\"local\")
+What arrived: {endpoint}/slack as a page; /emulator/requests, /emulator/published as JSON.
+Ctrl-C stops it.",
+        name = scenario.name(),
+        title = scenario.title(),
+        as_of = scenario.as_of(),
+        seed = scenario.seed(),
+    )
+}

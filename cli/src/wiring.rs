@@ -1,0 +1,204 @@
+//! Joins configuration, adapters and channels into what the handler works with, for every command alike.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig, SnsChannel};
+use sre_agent::clock::Clock;
+use sre_agent::config::{Config, Layers, Webhook};
+use sre_agent::delivery::{Channel, SlackWebhook};
+use sre_agent::handler::{Response, Services};
+use sre_agent::id::Seed;
+use sre_agent::investigation::depth::Depth;
+use sre_agent::model::ladder::Ladder;
+use sre_agent::run::{Observer, RunEvent, Sink};
+use sre_agent::store::memory::MemoryStore;
+
+use crate::args::Shared;
+use crate::environment;
+use crate::failure::{Ending, Failure};
+use crate::local::LocalAws;
+
+/// Names where the configuration document lies: a file, or `ssm:/name` of a parameter.
+const DOCUMENT: &str = "SRE_AGENT_CONFIG";
+
+/// Prefix of every variable that is ours.
+const PREFIX: &str = "SRE_AGENT_";
+
+/// The parameter in which scenarios keep their webhook.
+const SCENARIO_WEBHOOK: &str = "/sre-agent/slack-webhook";
+
+/// Time for a run unless the person says otherwise; the Lambda's own limit.
+const RUN_TIME: Duration = Duration::from_secs(300);
+
+/// Time for a run whose model is a person.
+const HAND_TIME: Duration = Duration::from_secs(86_400);
+
+/// The configuration before it is checked: where it comes from, later settings before earlier ones.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    /// Where the document was read, and its text.
+    document: Option<(String, String)>,
+    variables: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Returns the settings of a scenario alone: nothing on this machine changes them.
+    pub(crate) fn of_scenario(local: &LocalAws) -> Self {
+        let mut settings = Settings::default();
+        settings.move_to(local);
+        settings
+    }
+
+    /// Reads the document and the variables as the Lambda does.
+    pub(crate) async fn of_environment(sdk: &SdkConfig) -> Result<Self, Failure> {
+        let (named, variables): (Vec<_>, Vec<_>) = environment::variables()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .partition(|(name, _)| name == DOCUMENT);
+        let source =
+            named.into_iter().map(|(_, source)| source.trim().to_owned()).find(|source| !source.is_empty());
+        let document = match source {
+            Some(source) => {
+                let text = document(sdk, &source).await?;
+                Some((source, text))
+            }
+            None => None,
+        };
+        Ok(Settings { document, variables })
+    }
+
+    /// Replaces everything that leads out of this machine, and the clock, by the scenario's own.
+    pub(crate) fn move_to(&mut self, local: &LocalAws) {
+        let scenario = local.emulator.scenario();
+        let has_webhook = scenario.parameter_names().iter().any(|name| name == SCENARIO_WEBHOOK);
+        let webhook = if has_webhook { format!("ssm:{SCENARIO_WEBHOOK}") } else { String::new() };
+        self.set("SRE_AGENT_SLACK_WEBHOOK", &webhook);
+        self.set("SRE_AGENT_FINDINGS_TOPIC_ARN", &local.findings_topic());
+        self.set("SRE_AGENT_AS_OF", &scenario.as_of().to_string());
+        self.set("SRE_AGENT_SEED", &scenario.seed().to_string());
+    }
+
+    /// Takes over what was typed.
+    pub(crate) fn take_options(&mut self, shared: &Shared) {
+        if let Some(depth) = shared.depth {
+            self.set("SRE_AGENT_DEPTH", depth.as_str());
+        }
+        if let Some(model) = &shared.model {
+            self.set("SRE_AGENT_MODEL", model);
+        }
+        if let Some(cost) = shared.max_cost {
+            self.set("SRE_AGENT_MAX_COST_USD", &cost.to_string());
+        }
+    }
+
+    /// Sets a variable over what the environment says.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Checks everything at once.
+    pub(crate) fn check(self, endpoint_override: bool) -> Result<Config, Failure> {
+        let document = self.document.as_ref().map(|(origin, text)| (origin.as_str(), text.as_str()));
+        Config::load(Layers { document, variables: self.variables, endpoint_override })
+            .map_err(Failure::usage)
+    }
+}
+
+/// Loads Region, credentials and endpoint as every AWS tool does, with what was typed before everything else.
+pub(crate) async fn account(shared: &Shared) -> SdkConfig {
+    let given = |option: &Option<String>| option.clone().filter(|text| !text.trim().is_empty());
+    aws::load_profile(given(&shared.profile), given(&shared.region)).await
+}
+
+async fn document(sdk: &SdkConfig, source: &str) -> Result<String, Failure> {
+    let unable = |reason: String| Failure::usage(format!("{DOCUMENT}={source}: {reason}"));
+    match source.strip_prefix("ssm:") {
+        Some(name) => {
+            let text = aws::parameter(sdk, name).await.map_err(|error| unable(error.to_string()))?;
+            Ok(text.expose().to_owned())
+        }
+        None => std::fs::read_to_string(Path::new(source)).map_err(|error| unable(error.to_string())),
+    }
+}
+
+/// Fits the times of the configuration to the time for the run, and returns that.
+pub(crate) fn fit_times(config: &mut Config, asked: Option<Duration>, by_hand: bool) -> Duration {
+    let time = asked.unwrap_or(if by_hand { HAND_TIME } else { RUN_TIME });
+    // In a short run the usual reserve would leave nothing to reserve it from.
+    config.publish_reserve = config.publish_reserve.min(time / 4);
+    if by_hand {
+        config.model_call_time = time;
+    }
+    time
+}
+
+/// Returns the channels that the configuration names.
+pub(crate) async fn channels(sdk: &SdkConfig, config: &Config) -> Result<Vec<Arc<dyn Channel>>, Failure> {
+    let mut channels: Vec<Arc<dyn Channel>> = Vec::new();
+    if let Some(webhook) = &config.slack_webhook {
+        let url = match webhook {
+            Webhook::Parameter(name) => aws::parameter(sdk, name).await.map_err(Failure::usage)?,
+            Webhook::Url(url) => url.clone(),
+        };
+        let webhook =
+            SlackWebhook::new(url).map_err(|error| Failure::usage(format!("slack.webhook: {error}")))?;
+        channels.push(Arc::new(webhook));
+    }
+    if let Some(topic) = &config.findings_topic {
+        channels.push(Arc::new(SnsChannel::new(sdk, topic)));
+    }
+    Ok(channels)
+}
+
+/// What differs from command to command.
+pub(crate) struct Parts<'a> {
+    /// The account, local or live.
+    pub(crate) sdk: &'a SdkConfig,
+    /// Checked configuration.
+    pub(crate) config: Config,
+    /// Where the report goes.
+    pub(crate) channels: Vec<Arc<dyn Channel>>,
+    /// Who follows the run.
+    pub(crate) sinks: Vec<Sink>,
+    /// Whether the data is a recording that every run must see in the same words.
+    pub(crate) recorded: bool,
+}
+
+/// Builds the services.
+pub(crate) fn services(parts: Parts<'_>) -> Services {
+    let Parts { sdk, config, channels, sinks, recorded } = parts;
+    let telemetry = if recorded { AwsTelemetry::with_fixed_digests(sdk) } else { AwsTelemetry::new(sdk) };
+    let observer = Observer::new(sinks);
+    let bedrock = Bedrock::new(sdk, config.model_region.as_deref());
+    if config.depth != Some(Depth::Facts) {
+        for model in &config.models {
+            let (model, region) = (model.to_string(), bedrock.region().to_owned());
+            observer.emit(RunEvent::ModelClientCreated { model, region, provider: "bedrock".to_owned() });
+        }
+    }
+    Services {
+        clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
+        seed: config.seed.map(Seed),
+        telemetry: Arc::new(telemetry),
+        model: Some(Arc::new(bedrock)),
+        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
+        channels,
+        store: Arc::new(MemoryStore::default()),
+        observer,
+        config,
+    }
+}
+
+/// Says how a command ends that brought these reports.
+pub(crate) fn ending(response: &Response, depth: Option<Depth>) -> Result<Ending, Failure> {
+    let refused: Vec<String> =
+        response.runs.iter().flat_map(|run| &run.undelivered).map(ToString::to_string).collect();
+    if !refused.is_empty() {
+        return Err(Failure::failed(format!("the report was not posted everywhere: {}", refused.join("; "))));
+    }
+    let facts_only = response.runs.iter().any(|run| run.outcome == "facts_only");
+    Ok(if facts_only && depth != Some(Depth::Facts) { Ending::FactsOnly } else { Ending::Done })
+}

@@ -1,0 +1,117 @@
+//! `demo`, end to end over real sockets.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{SCENARIOS, assert_code, assert_no_secret, project, run, stderr, stdout};
+
+/// Returns the widest line, in characters; cards hold no wide ones.
+fn widest(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap_or_default()
+}
+
+#[test]
+fn both_scenarios_end_in_a_card_and_a_folder_of_renderings() {
+    for (scenario, alarm) in SCENARIOS {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("report");
+        let output = run(&["demo", scenario, "--depth", "facts", "--out", out.to_str().unwrap()]);
+        // Facts that were asked for are a report like any other.
+        assert_code(&output, 0);
+        let card = stdout(&output);
+        assert!(card.contains(alarm), "{card}");
+        assert!(card.contains("FACTS ONLY"), "{card}");
+        assert!(widest(&card) <= 55, "{card}");
+        assert!(!card.contains('\u{1b}'), "escape sequences without a terminal");
+        let said = stderr(&output);
+        for words in
+            ["gather", "analysis", "delivery", "slack webhook took the report", "sns took the report"]
+        {
+            assert!(said.contains(words), "{words} is missing in: {said}");
+        }
+        assert!(!said.contains("emulator: unsupported"), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said}");
+        check_files(&out, &card);
+        assert_no_secret(&card, "the card");
+        assert_no_secret(&said, "the progress");
+    }
+}
+
+fn check_files(folder: &Path, card: &str) {
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!(read("card.txt"), card);
+    let slack: Value = serde_json::from_str(&read("slack.json")).unwrap();
+    assert!(slack["text"].as_str().is_some_and(|text| text.chars().count() <= 120), "{slack}");
+    let report: Value = serde_json::from_str(&read("report.json")).unwrap();
+    assert_eq!(report["format"], 1);
+    assert!(read("report.md").starts_with("# "));
+    assert!(read("sns.txt").starts_with("Subject: "));
+    for name in ["card.txt", "slack.json", "report.json", "report.md", "sns.txt"] {
+        assert_no_secret(&read(name), name);
+    }
+}
+
+#[test]
+fn the_folder_is_named_after_scenario_and_run() {
+    let here = tempfile::tempdir().unwrap();
+    let scenario = project().join("scenarios/rds-cpu");
+    let mut command = crate::sre_agent(&["demo", scenario.to_str().unwrap(), "--depth", "facts", "--json"]);
+    let output = command.current_dir(here.path()).output().unwrap();
+    assert_code(&output, 0);
+    let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let run_id = printed["runs"][0]["run_id"].as_str().unwrap();
+    let folder = format!("target/sre-agent/rds-cpu-{run_id}");
+    assert_eq!(printed["files"], folder.as_str());
+    assert!(here.path().join(folder).join("report.md").is_file());
+}
+
+#[test]
+fn the_same_scenario_gives_the_same_card_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["demo", "rds-cpu", "--depth", "facts", "-q", "--out", folder.path().to_str().unwrap()];
+    let (one, other) = (run(&arguments), run(&arguments));
+    assert_code(&one, 0);
+    assert_eq!(without_time_taken(&stdout(&one)), without_time_taken(&stdout(&other)));
+    assert_eq!(stderr(&one), "", "quiet means quiet");
+}
+
+/// The footer tells how long the run took, which is the one thing that differs.
+fn without_time_taken(card: &str) -> String {
+    card.lines()
+        .map(|line| line.split(" s · run").next().unwrap_or(line).trim_end_matches(char::is_numeric))
+        .collect()
+}
+
+#[test]
+fn json_is_one_document_and_progress_stays_on_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&["demo", "--depth", "facts", "--json", "--out", folder.path().to_str().unwrap()]);
+    assert_code(&output, 0);
+    let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(printed["format"], 1);
+    assert_eq!(printed["runs"][0]["alarm"], "invoice-render-errors");
+    assert_eq!(printed["runs"][0]["outcome"], "facts_only");
+    assert_eq!(printed["runs"][0]["report"]["format"], 1);
+    assert!(stderr(&output).contains("gather"));
+}
+
+#[test]
+fn a_model_that_is_wanted_and_denied_leaves_facts_and_code_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let output = run(&["demo", "--depth", "full", "--deny", "bedrock:InvokeModel", "--out", out]);
+    assert_code(&output, 3);
+    assert!(stdout(&output).contains("FACTS ONLY"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("is given up"), "{}", stderr(&output));
+}
+
+#[test]
+fn closed_logs_are_named_on_the_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let output = run(&["demo", "--depth", "facts", "--deny", "logs:*", "-q", "--out", out]);
+    assert_code(&output, 0);
+    let card = stdout(&output);
+    assert!(card.contains("access denied"), "{card}");
+}
