@@ -1,0 +1,570 @@
+"""Asks a running emulator through boto3, a client that is not ours, and compares with the scenario's own files.
+
+EMULATOR_ENDPOINT names the emulator, EMULATOR_SCENARIO the folder it serves (scenarios/lambda-bad-deploy if unset).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tomllib
+import urllib.error
+import urllib.request
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import boto3
+import botocore.exceptions
+import botocore.loaders
+import botocore.session
+import pytest
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIO = Path(os.environ.get("EMULATOR_SCENARIO", ROOT / "scenarios" / "lambda-bad-deploy"))
+ENDPOINT = os.environ.get("EMULATOR_ENDPOINT")
+if not ENDPOINT:
+    raise RuntimeError("EMULATOR_ENDPOINT names no running emulator; `tests/run.sh boto3` starts one")
+
+SETTINGS = tomllib.loads((SCENARIO / "scenario.toml").read_text(encoding="utf-8"))
+AS_OF = datetime.fromisoformat(SETTINGS["as_of"])
+REGION = SETTINGS["region"]
+ACCOUNT = SETTINGS["account"]
+METRICS_UNTIL = AS_OF - timedelta(seconds=SETTINGS.get("lag", {}).get("metrics_seconds", 0))
+LOGS_UNTIL = AS_OF - timedelta(seconds=SETTINGS.get("lag", {}).get("logs_seconds", 0))
+
+
+# ---- the scenario, read without the emulator ----
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def milliseconds(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+class Recorded:
+    """One series of metrics.jsonl, written out datapoint by datapoint."""
+
+    def __init__(self, line: dict):
+        self.line = line
+        self.period = line["period"]
+        start = datetime.fromisoformat(line["start"])
+        self.points = {}
+        for offset, repeat, count, total, low, high in line["points"]:
+            for step in range(offset, offset + repeat):
+                at = start + timedelta(seconds=step * self.period)
+                if at + timedelta(seconds=self.period) <= METRICS_UNTIL:
+                    self.points[at] = (count, total, low, high)
+        self.percentiles = {}
+        for name, runs in line.get("percentiles", {}).items():
+            for offset, repeat, value in runs:
+                for step in range(offset, offset + repeat):
+                    self.percentiles[name, start + timedelta(seconds=step * self.period)] = value
+
+    def buckets(self, start: datetime, end: datetime, period: int) -> dict:
+        found = {}
+        for at, point in self.points.items():
+            if start <= at < end:
+                place = start + timedelta(seconds=(at - start) // timedelta(seconds=period) * period)
+                found.setdefault(place, []).append(point)
+        return found
+
+
+STATISTICS = {
+    "SampleCount": lambda points: math.fsum(p[0] for p in points),
+    "Sum": lambda points: math.fsum(p[1] for p in points),
+    "Average": lambda points: math.fsum(p[1] for p in points) / math.fsum(p[0] for p in points),
+    "Minimum": lambda points: min(p[2] for p in points),
+    "Maximum": lambda points: max(p[3] for p in points),
+}
+
+
+@pytest.fixture(scope="session")
+def series() -> list[Recorded]:
+    return [Recorded(line) for line in lines(SCENARIO / "metrics.jsonl")]
+
+
+@pytest.fixture(scope="session")
+def events() -> list[dict]:
+    found = []
+    for path in sorted((SCENARIO / "logs").glob("*.jsonl")):
+        found += lines(path)
+    found = [event | {"ms": milliseconds(event["time"])} for event in found]
+    kept = {group["name"]: group.get("retention_days") for group in SETTINGS.get("log_group", [])}
+    visible = [
+        event
+        for event in found
+        if event["ms"] <= LOGS_UNTIL.timestamp() * 1000
+        and (
+            kept[event["group"]] is None
+            or event["ms"] >= (AS_OF - timedelta(days=kept[event["group"]])).timestamp() * 1000
+        )
+    ]
+    return sorted(visible, key=lambda event: event["ms"])
+
+
+# ---- clients ----
+
+
+class OnlyCbor(botocore.loaders.Loader):
+    """Leaves botocore no other protocol for CloudWatch than the one that the Rust SDK speaks."""
+
+    def load_service_model(self, service_name, type_name, api_version=None):
+        model = super().load_service_model(service_name, type_name, api_version)
+        if service_name == "cloudwatch" and type_name == "service-2":
+            metadata = model["metadata"] | {"protocols": ["smithy-rpc-v2-cbor"], "protocol": "smithy-rpc-v2-cbor"}
+            model = model | {"metadata": metadata}
+        return model
+
+
+def client(service: str):
+    core = botocore.session.get_session()
+    core.register_component("data_loader", OnlyCbor(extra_search_paths=_search_paths(core)))
+    session = boto3.Session(
+        aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION, botocore_session=core
+    )
+    return session.client(
+        service, endpoint_url=ENDPOINT, config=Config(retries={"max_attempts": 1}, read_timeout=20)
+    )
+
+
+def _search_paths(core) -> list[str]:
+    return list(core.get_component("data_loader").search_paths)
+
+
+@pytest.fixture(scope="session")
+def cloudwatch():
+    return client("cloudwatch")
+
+
+@pytest.fixture(scope="session")
+def logs():
+    return client("logs")
+
+
+@pytest.fixture(scope="session")
+def functions():
+    return client("lambda")
+
+
+def query(line: dict, statistic: str, period: int, name: str = "q") -> dict:
+    dimensions = [{"Name": key, "Value": value} for key, value in line["dimensions"].items()]
+    metric = {"Namespace": line["namespace"], "MetricName": line["metric"], "Dimensions": dimensions}
+    return {"Id": name, "MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}
+
+
+def read_pages(cloudwatch, queries: list[dict], **arguments) -> dict[str, list[tuple]]:
+    found = {}
+    for page in cloudwatch.get_paginator("get_metric_data").paginate(MetricDataQueries=queries, **arguments):
+        for result in page["MetricDataResults"]:
+            found.setdefault(result["Id"], []).extend(zip(result["Timestamps"], result["Values"], strict=True))
+    return found
+
+
+def error(call) -> tuple[str, str, int]:
+    with pytest.raises(botocore.exceptions.ClientError) as raised:
+        call()
+    response = raised.value.response
+    return response["Error"]["Code"], response["Error"]["Message"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+# ---- metrics ----
+
+
+def test_cloudwatch_is_spoken_in_cbor(cloudwatch):
+    assert cloudwatch.meta.service_model.resolved_protocol == "smithy-rpc-v2-cbor"
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("periods", [1, 5, 60])
+def test_every_series_answers_every_statistic_exactly(cloudwatch, series, statistic, periods):
+    for recorded in series:
+        period = recorded.period * periods
+        # From 15 days on, CloudWatch rounds a start down to five minutes.
+        start = min(recorded.points) - timedelta(seconds=2 * period)
+        if AS_OF - start >= timedelta(days=15):
+            start -= timedelta(minutes=start.minute % 5)
+            if period % 300:
+                continue
+        expected = {
+            at: STATISTICS[statistic](points) for at, points in recorded.buckets(start, AS_OF, period).items()
+        }
+        assert expected, "a series without visible data would prove nothing"
+        answer = read_pages(
+            cloudwatch, [query(recorded.line, statistic, period)], StartTime=start, EndTime=AS_OF
+        )["q"]
+        assert [at for at, _ in answer] == sorted(expected, reverse=True)
+        for at, value in answer:
+            assert value == pytest.approx(expected[at], rel=1e-12, abs=1e-12), (recorded.line["metric"], at)
+
+
+def test_recorded_percentiles_are_answered(cloudwatch, series):
+    checked = 0
+    for recorded in series:
+        for name in {name for name, _ in recorded.percentiles}:
+            expected = {
+                at: value
+                for (other, at), value in recorded.percentiles.items()
+                if other == name and at in recorded.points and at >= AS_OF - timedelta(hours=3)
+            }
+            start = min(expected)
+            answer = read_pages(
+                cloudwatch, [query(recorded.line, name, recorded.period)], StartTime=start, EndTime=AS_OF
+            )["q"]
+            assert dict(answer) == expected
+            checked += len(answer)
+    assert checked or not any(recorded.percentiles for recorded in series)
+
+
+def test_the_window_is_start_inclusive_and_end_exclusive(cloudwatch, series):
+    recorded = series[0]
+    inside = sorted(recorded.points)[-20:-10]
+    answer = read_pages(
+        cloudwatch,
+        [query(recorded.line, "Sum", recorded.period)],
+        StartTime=inside[0],
+        EndTime=inside[-1],
+        ScanBy="TimestampAscending",
+    )["q"]
+    assert [at for at, _ in answer] == inside[:-1]
+
+
+def test_pages_hold_together_what_one_answer_would_hold(cloudwatch, series):
+    chosen = series[:3]
+    queries = [query(r.line, "Sum", r.period, f"q{i}") for i, r in enumerate(chosen)]
+    window = {"StartTime": AS_OF - timedelta(hours=2), "EndTime": AS_OF}
+    whole = read_pages(cloudwatch, queries, **window)
+    parts = read_pages(cloudwatch, queries, **window, PaginationConfig={"PageSize": 7})
+    assert parts == whole
+    assert any(whole.values())
+    first = cloudwatch.get_metric_data(MetricDataQueries=queries, **window, MaxDatapoints=7)
+    assert sum(len(result["Values"]) for result in first["MetricDataResults"]) == 7
+    assert {result["StatusCode"] for result in first["MetricDataResults"]} == {"PartialData"}
+
+
+def test_what_does_not_exist_is_empty_and_complete(cloudwatch):
+    nothing = {"namespace": "AWS/Lambda", "metric": "Errors", "dimensions": {"FunctionName": "no-such"}}
+    answer = cloudwatch.get_metric_data(
+        MetricDataQueries=[query(nothing, "Sum", 60)], StartTime=AS_OF - timedelta(hours=1), EndTime=AS_OF
+    )
+    [result] = answer["MetricDataResults"]
+    assert (result["Values"], result["StatusCode"]) == ([], "Complete")
+
+
+def test_what_is_not_yet_visible_is_not_there(cloudwatch, series):
+    answer = read_pages(
+        cloudwatch,
+        [query(r.line, "Sum", r.period, f"q{i}") for i, r in enumerate(series)],
+        StartTime=METRICS_UNTIL - timedelta(hours=1),
+        EndTime=AS_OF + timedelta(days=1),
+    )
+    for i, recorded in enumerate(series):
+        for at, _ in answer[f"q{i}"]:
+            assert at + timedelta(seconds=recorded.period) <= METRICS_UNTIL
+
+
+def test_cloudwatch_errors_reach_the_client_by_their_old_codes(cloudwatch, series):
+    same = {"StartTime": AS_OF, "EndTime": AS_OF}
+    code, message, status = error(
+        lambda: cloudwatch.get_metric_data(MetricDataQueries=[query(series[0].line, "Sum", 60)], **same)
+    )
+    assert (code, status) == ("ValidationError", 400)
+    assert "StartTime" in message
+    window = {"StartTime": AS_OF - timedelta(hours=1), "EndTime": AS_OF}
+    code, message, status = error(
+        lambda: cloudwatch.get_metric_data(MetricDataQueries=[{"Id": "e", "Expression": "1+1"}], **window)
+    )
+    assert status == 400
+    assert message.startswith("emulator: unsupported")
+
+
+def test_list_metrics_lists_what_had_data_in_two_weeks(cloudwatch, series):
+    def identity(namespace, name, dimensions):
+        return namespace, name, tuple(sorted(dimensions.items()))
+
+    expected = {
+        identity(r.line["namespace"], r.line["metric"], r.line["dimensions"])
+        for r in series
+        if max(r.points) >= AS_OF - timedelta(days=14)
+    }
+    listed = [
+        identity(m["Namespace"], m["MetricName"], {d["Name"]: d["Value"] for d in m["Dimensions"]})
+        for page in cloudwatch.get_paginator("list_metrics").paginate()
+        for m in page["Metrics"]
+    ]
+    assert sorted(listed) == sorted(expected)
+    line = series[0].line
+    narrowed = cloudwatch.list_metrics(
+        Namespace=line["namespace"],
+        MetricName=line["metric"],
+        Dimensions=[{"Name": name} for name in line["dimensions"]],
+    )["Metrics"]
+    assert {m["MetricName"] for m in narrowed} == {line["metric"]}
+    assert len(narrowed) == sum(
+        1 for e in expected if e[:2] == (line["namespace"], line["metric"]) and set(line["dimensions"]) <= {n for n, _ in e[2]}
+    )
+
+
+# ---- alarms ----
+
+
+def recorded_alarms() -> dict:
+    return json.loads((SCENARIO / "alarms.json").read_text(encoding="utf-8"))
+
+
+def test_alarms_are_described_as_recorded(cloudwatch):
+    expected = {alarm["AlarmName"]: alarm for alarm in recorded_alarms()["metric_alarms"]}
+    found = {
+        alarm["AlarmName"]: alarm
+        for page in cloudwatch.get_paginator("describe_alarms").paginate(PaginationConfig={"PageSize": 1})
+        for alarm in page["MetricAlarms"]
+    }
+    assert found.keys() == expected.keys()
+    for name, alarm in expected.items():
+        for member, value in alarm.items():
+            if member.endswith("Timestamp"):
+                value = datetime.fromisoformat(value)
+            assert found[name][member] == value, (name, member)
+            if member == "Threshold":
+                assert isinstance(found[name][member], float)
+
+
+def test_alarms_are_found_by_name_prefix_and_state(cloudwatch):
+    alarms = recorded_alarms()["metric_alarms"]
+    name = alarms[0]["AlarmName"]
+    by_name = cloudwatch.describe_alarms(AlarmNames=[name, "no-such-alarm"])["MetricAlarms"]
+    assert [alarm["AlarmName"] for alarm in by_name] == [name]
+    by_prefix = cloudwatch.describe_alarms(AlarmNamePrefix=name[:5])["MetricAlarms"]
+    assert len(by_prefix) == sum(alarm["AlarmName"].startswith(name[:5]) for alarm in alarms)
+    by_state = cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]
+    assert len(by_state) == sum(alarm["StateValue"] == "ALARM" for alarm in alarms)
+    assert cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["MetricAlarms"] == []
+    for alarm in alarms:
+        of_metric = cloudwatch.describe_alarms_for_metric(
+            Namespace=alarm["Namespace"], MetricName=alarm["MetricName"], Dimensions=alarm["Dimensions"]
+        )["MetricAlarms"]
+        assert alarm["AlarmName"] in [found["AlarmName"] for found in of_metric]
+
+
+def test_alarm_history_is_newest_first(cloudwatch):
+    name = recorded_alarms()["metric_alarms"][0]["AlarmName"]
+    expected = [
+        item
+        for item in recorded_alarms()["history"]
+        if item["AlarmName"] == name
+        and AS_OF - timedelta(days=30) <= datetime.fromisoformat(item["Timestamp"]) <= AS_OF
+    ]
+    expected.sort(key=lambda item: datetime.fromisoformat(item["Timestamp"]), reverse=True)
+    found = cloudwatch.describe_alarm_history(AlarmName=name)["AlarmHistoryItems"]
+    assert [item["Timestamp"] for item in found] == [datetime.fromisoformat(i["Timestamp"]) for i in expected]
+    assert [item["HistoryData"] for item in found] == [item["HistoryData"] for item in expected]
+
+
+# ---- logs ----
+
+
+def test_log_groups_are_described(logs):
+    groups = {group["name"]: group for group in SETTINGS.get("log_group", [])}
+    found = {
+        group["logGroupName"]: group
+        for page in logs.get_paginator("describe_log_groups").paginate()
+        for group in page["logGroups"]
+    }
+    created = {name for name, group in groups.items() if datetime.fromisoformat(group["created"]) <= AS_OF}
+    assert found.keys() == created
+    for name in created:
+        assert found[name]["creationTime"] == milliseconds(groups[name]["created"])
+        assert found[name].get("retentionInDays") == groups[name].get("retention_days")
+        assert found[name]["logGroupArn"] == f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}"
+
+
+def standard_group() -> str:
+    groups = [g["name"] for g in SETTINGS.get("log_group", []) if g.get("class", "STANDARD") == "STANDARD"]
+    if not groups:
+        pytest.skip("the scenario has no logs")
+    return groups[0]
+
+
+def read_events(logs, **arguments) -> list[dict]:
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=standard_group(), **arguments)
+    return [event for page in pages for event in page["events"]]
+
+
+def test_a_window_of_events_is_read_whole_and_in_order(logs, events):
+    group = standard_group()
+    mine = [event for event in events if event["group"] == group]
+    start, end = mine[-min(len(mine), 3000)]["ms"], mine[-1]["ms"]
+    expected = [event for event in mine if start <= event["ms"] <= end]
+    found = read_events(logs, startTime=start, endTime=end, PaginationConfig={"PageSize": 500})
+    assert [event["timestamp"] for event in found] == [event["ms"] for event in expected]
+    assert [event["message"] for event in found] == [event["message"] for event in expected]
+    assert [event["logStreamName"] for event in found] == [event["stream"] for event in expected]
+    assert len({event["eventId"] for event in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        ("ERROR", lambda m: "ERROR" in m),
+        ("error", lambda m: "error" in m),
+        ('"Invoke Error"', lambda m: "Invoke Error" in m),
+        ("?ERROR ?WARN", lambda m: "ERROR" in m or "WARN" in m),
+        ("Error -TypeError", lambda m: "Error" in m and "TypeError" not in m),
+        ("RequestId REPORT", lambda m: "RequestId" in m and "REPORT" in m),
+        ("NothingMatchesThis", lambda m: False),
+    ],
+)
+def test_patterns_are_matched_exactly(logs, events, pattern, matches):
+    expected = [e for e in events if e["group"] == standard_group() and matches(e["message"])]
+    found = read_events(logs, filterPattern=pattern)
+    assert [event["timestamp"] for event in found] == [event["ms"] for event in expected]
+
+
+def test_streams_are_told_apart_by_name_and_prefix(logs, events):
+    group = standard_group()
+    mine = [event for event in events if event["group"] == group]
+    stream = mine[-1]["stream"]
+    found = read_events(logs, logStreamNames=[stream])
+    assert len(found) == sum(event["stream"] == stream for event in mine)
+    prefix = stream[:14]
+    found = read_events(logs, logStreamNamePrefix=prefix)
+    assert len(found) == sum(event["stream"].startswith(prefix) for event in mine)
+    streams = [
+        described["logStreamName"]
+        for page in logs.get_paginator("describe_log_streams").paginate(
+            logGroupName=standard_group(), logStreamNamePrefix=prefix
+        )
+        for described in page["logStreams"]
+    ]
+    assert streams == sorted({event["stream"] for event in mine if event["stream"].startswith(prefix)})
+
+
+def test_newest_first_reads_from_the_end(logs, events):
+    if AS_OF.year < 2024:
+        pytest.skip("backwards reading begins in 2024")
+    group = standard_group()
+    mine = [event for event in events if event["group"] == group]
+    start = max(mine[0]["ms"], milliseconds("2024-01-01T00:00:00Z"))
+    found = logs.filter_log_events(logGroupName=standard_group(), startTime=start, startFromHead=False, limit=5)
+    assert [event["timestamp"] for event in found["events"]] == [event["ms"] for event in mine[::-1][:5]]
+
+
+def test_log_errors_are_awss(logs):
+    code, message, status = error(lambda: logs.filter_log_events(logGroupName="/no/such/group"))
+    assert (code, message, status) == ("ResourceNotFoundException", "The specified log group does not exist.", 400)
+    if SETTINGS.get("log_group"):
+        group = standard_group()
+        code, _, _ = error(lambda: logs.filter_log_events(logGroupName=group, filterPattern="foo.bar"))
+        assert code == "InvalidParameterException"
+        _, message, _ = error(lambda: logs.filter_log_events(logGroupName=group, filterPattern="{ $.a = 1 }"))
+        assert message.startswith("emulator: unsupported")
+
+
+# ---- Lambda, SSM, SNS ----
+
+
+def recorded_functions() -> list[dict]:
+    return json.loads((SCENARIO / "changes.json").read_text(encoding="utf-8"))["functions"]
+
+
+def existing_versions(function: dict) -> dict[str, dict]:
+    def modified(version):
+        return datetime.fromisoformat(version["LastModified"].replace("+0000", "+00:00"))
+
+    return {v["Version"]: v for v in function["versions"] if modified(v) <= AS_OF}
+
+
+def test_versions_are_listed_and_configurations_read(functions):
+    for function in recorded_functions():
+        expected = existing_versions(function)
+        listed = [
+            version
+            for page in functions.get_paginator("list_versions_by_function").paginate(
+                FunctionName=function["name"], PaginationConfig={"PageSize": 2}
+            )
+            for version in page["Versions"]
+        ]
+        numbers = sorted((int(v) for v in expected if v != "$LATEST"))
+        assert [version["Version"] for version in listed] == ["$LATEST", *map(str, numbers)]
+        for version in listed:
+            recorded = expected[version["Version"]]
+            for member, value in recorded.items():
+                assert version[member] == value, member
+            one = functions.get_function_configuration(FunctionName=function["name"], Qualifier=version["Version"])
+            assert one["CodeSha256"] == recorded["CodeSha256"]
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function['name']}"
+        unqualified = functions.get_function_configuration(FunctionName=arn)
+        assert (unqualified["Version"], unqualified["FunctionArn"]) == ("$LATEST", arn)
+
+
+def test_aliases_are_listed_and_lead_to_versions(functions):
+    for function in recorded_functions():
+        listed = functions.list_aliases(FunctionName=function["name"])["Aliases"]
+        assert sorted(a["Name"] for a in listed) == sorted(a["Name"] for a in function["aliases"])
+        for recorded in function["aliases"]:
+            alias = functions.get_alias(FunctionName=function["name"], Name=recorded["Name"])
+            for member, value in recorded.items():
+                assert alias[member] == value, member
+            through = functions.get_function_configuration(
+                FunctionName=function["name"], Qualifier=recorded["Name"]
+            )
+            assert through["Version"] == recorded["FunctionVersion"]
+
+
+def test_lambda_errors_are_awss(functions):
+    code, message, status = error(lambda: functions.get_function_configuration(FunctionName="no-such"))
+    assert (code, status) == ("ResourceNotFoundException", 404)
+    assert message == f"Function not found: arn:aws:lambda:{REGION}:{ACCOUNT}:function:no-such"
+    _, message, _ = error(lambda: functions.get_function(FunctionName="no-such"))
+    assert message.startswith("emulator: unsupported")
+
+
+def test_parameters_are_read_and_secrets_only_decrypted_on_request():
+    ssm = client("ssm")
+    for parameter in SETTINGS.get("parameter", []):
+        value = parameter["value"].replace("{slack}", ENDPOINT)
+        found = ssm.get_parameter(Name=parameter["name"], WithDecryption=True)["Parameter"]
+        assert (found["Value"], found["Type"]) == (value, parameter["type"])
+        if parameter["type"] == "SecureString":
+            assert ssm.get_parameter(Name=parameter["name"])["Parameter"]["Value"] != value
+    code, _, status = error(lambda: ssm.get_parameter(Name="/no/such"))
+    assert (code, status) == ("ParameterNotFound", 400)
+
+
+def test_sns_keeps_what_is_published_and_checks_it():
+    sns = client("sns")
+    topics = SETTINGS.get("topic", [{"name": "findings"}])
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{topics[0]['name']}"
+    message = "ü & <b>\nsecond line = 100%+1"
+    attributes = {
+        "severity": {"DataType": "String", "StringValue": "high"},
+        "weight": {"DataType": "Number", "StringValue": "0.5"},
+    }
+    answer = sns.publish(TopicArn=topic, Subject="A subject", Message=message, MessageAttributes=attributes)
+    with urllib.request.urlopen(f"{ENDPOINT}/emulator/published", timeout=10) as published:
+        kept = json.load(published)[-1]
+    assert kept["message_id"] == answer["MessageId"]
+    assert (kept["topic_arn"], kept["subject"], kept["message"]) == (topic, "A subject", message)
+    assert kept["attributes"] == {
+        "severity": {"data_type": "String", "value": "high"},
+        "weight": {"data_type": "Number", "value": "0.5"},
+    }
+    for subject in ["x" * 100, "two\nlines", "über"]:
+        code, text, status = error(lambda s=subject: sns.publish(TopicArn=topic, Subject=s, Message="m"))
+        assert (code, text, status) == ("InvalidParameter", "Invalid parameter: Subject", 400)
+    code, text, _ = error(lambda: sns.publish(TopicArn=topic, Message="x" * 262_145))
+    assert (code, text) == ("InvalidParameter", "Invalid parameter: Message too long")
+
+
+def test_an_unsigned_request_is_turned_away():
+    request = urllib.request.Request(
+        f"{ENDPOINT}/", data=b"{}", headers={"X-Amz-Target": "AmazonSSM.GetParameter"}, method="POST"
+    )
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(request, timeout=10)
+    assert raised.value.code == 403
+    assert "MissingAuthenticationToken" in raised.value.read().decode()

@@ -1,0 +1,4 @@
+//! One integration binary: linking is what takes the time.
+
+#[cfg(test)]
+mod aws;

@@ -1,0 +1,231 @@
+"""The Lambda binary, unchanged, under AWS's runtime interface emulator: each of events/*.json goes in, a card comes out.
+
+The function's environment is the one of template.yaml; only the emulator's address, the scenario's time and this
+machine's certificates are put in, as `sam local invoke --env-vars` would. Nothing is built here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import certifi
+import pytest
+
+from cloudformation import Template
+from emulator_process import ROOT, TARGET, Emulator, running
+
+FUNCTION = Path(os.environ.get("SRE_AGENT_LAMBDA_BINARY", TARGET / "debug" / "sre-agent-lambda"))
+FINDINGS_TOPIC = "arn:aws:sns:us-east-1:123456789012:sre-agent-findings"
+START_SECONDS = 15
+# Above anything that a healthy run takes, below what a person would wait for.
+INVOKE_SECONDS = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """What one event leads to. `None` leaves open whether something is posted."""
+
+    scenario: str = "lambda-bad-deploy"
+    alarm: str = "invoice-render-errors"
+    card: bool | None = None
+
+
+EXPECTED = {
+    "sns-metric-alarm.json": Expected(card=True),
+    "bare-alarm.json": Expected(card=True),
+    "manual.json": Expected(card=True),
+    "sns-not-an-alarm.json": Expected(card=False),
+    # Recognised and not investigated; whether the thread is told that the alarm is over is the product's choice.
+    "sns-metric-alarm-ok.json": Expected(),
+    "sns-rds-cpu.json": Expected(scenario="rds-cpu", alarm="rds-cpu-high", card=True),
+}
+EVENTS = sorted(path.name for path in (ROOT / "events").glob("*.json"))
+
+
+@dataclasses.dataclass
+class Run:
+    """Everything that one invocation left behind."""
+
+    answer: str
+    log: str
+    emulator: Emulator
+    slack: list
+    published: list
+    requests: list
+    unsupported: list
+
+    def everything(self) -> dict[str, str]:
+        """Gives each place where a secret could stand, as text."""
+        places = {"answer": self.answer, "log": self.log}
+        for name in ("slack", "published", "requests"):
+            places[name] = json.dumps(getattr(self, name), ensure_ascii=False)
+        # JSON inside JSON hides characters behind backslashes.
+        return {name: text.replace("\\/", "/").replace("\\", "") for name, text in places.items()}
+
+
+def runtime_emulator(folder: Path) -> Path:
+    """Copies the runtime interface emulator out of the aws-sam-cli package, where it may have no run bit."""
+    package = importlib.util.find_spec("samcli")
+    assert package and package.submodule_search_locations, "aws-sam-cli is not installed"
+    machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+    (home,) = package.submodule_search_locations
+    copy = folder / "aws-lambda-rie"
+    shutil.copy(Path(home) / "local" / "rapid" / f"aws-lambda-rie-{machine}", copy)
+    copy.chmod(0o755)
+    return copy
+
+
+def free_port() -> int:
+    """Gives a port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def environment(emulator: Emulator) -> dict[str, str]:
+    """Gives the function's environment: the template's, and what Lambda and the test add."""
+    settings = emulator.settings()
+    template = Template(
+        {"SlackWebhookParameterName": settings["parameter"][0]["name"]}, {"FindingsTopic": FINDINGS_TOPIC}
+    )
+    function = template.resource("InvestigateFunction")["Properties"]
+    logging = function["LoggingConfig"]
+    return {
+        **template.environment(),
+        "AWS_ENDPOINT_URL": emulator.endpoint,
+        "SRE_AGENT_AS_OF": settings["as_of"],
+        "SSL_CERT_FILE": certifi.where(),
+        "AWS_REGION": settings["region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SESSION_TOKEN": "test",
+        "AWS_LAMBDA_FUNCTION_NAME": "sre-agent-investigate",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function["Timeout"]),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function["MemorySize"]),
+        "AWS_LAMBDA_LOG_FORMAT": logging["LogFormat"],
+        "AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"],
+        "PATH": os.environ["PATH"],
+    }
+
+
+@contextlib.contextmanager
+def function(folder: Path, variables: dict[str, str]) -> Iterator[tuple[str, Path]]:
+    """Starts the function under the runtime interface emulator; gives its address and the file with its output."""
+    bootstrap = folder / "bootstrap"
+    shutil.copy(FUNCTION, bootstrap)
+    invoke, runtime = free_port(), free_port()
+    log = folder / "function.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                runtime_emulator(folder),
+                "--log-level=warn",
+                f"--runtime-interface-emulator-address=127.0.0.1:{invoke}",
+                f"--runtime-api-address=127.0.0.1:{runtime}",
+                bootstrap,
+            ],
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            ends = time.monotonic() + START_SECONDS
+            while True:
+                assert process.poll() is None, f"the runtime emulator stopped:\n{log.read_text(errors='replace')}"
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", invoke), timeout=1):
+                    break
+                assert time.monotonic() < ends, f"no listener within {START_SECONDS} s"
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{invoke}/2015-03-31/functions/function/invocations", log
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def investigate(event: str, scenario: str, folder: Path) -> Run:
+    """Sends one event through a fresh function beside a fresh emulator."""
+    with running(ROOT / "scenarios" / scenario) as emulator:
+        with function(folder, environment(emulator)) as (address, log):
+            request = urllib.request.Request(address, (ROOT / "events" / event).read_bytes(), method="POST")
+            with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
+                said = answer.read().decode()
+        lists = {name: emulator.received(name) for name in ("slack", "published", "requests", "unsupported")}
+        return Run(answer=said, log=log.read_text(errors="replace"), emulator=emulator, **lists)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, Run]:
+    """Runs every event once; the tests below look at the same runs."""
+    assert FUNCTION.is_file(), f"{FUNCTION} is missing: cargo build"
+    finished = {}
+    for event in EVENTS:
+        expected = EXPECTED.get(event, Expected())
+        finished[event] = investigate(event, expected.scenario, tmp_path_factory.mktemp(event.removesuffix(".json")))
+    return finished
+
+
+def test_every_event_has_an_expectation():
+    assert set(EVENTS) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_function_answers_without_an_error(runs, event):
+    answer = json.loads(runs[event].answer)
+    assert not (isinstance(answer, dict) and "errorType" in answer), f"{answer}\n{runs[event].log}"
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_emulator_was_asked_nothing_that_it_does_not_support(runs, event):
+    assert runs[event].unsupported == []
+
+
+@pytest.mark.parametrize("event", [name for name, expected in EXPECTED.items() if expected.card])
+def test_an_alarm_becomes_a_card_on_slack_and_one_message_on_sns(runs, event):
+    run = runs[event]
+    assert run.slack, run.log
+    assert EXPECTED[event].alarm in json.dumps(run.slack), run.slack
+    assert len(run.published) == 1, run.published
+    assert EXPECTED[event].alarm in json.dumps(run.published), run.published
+
+
+@pytest.mark.parametrize("event", [name for name, expected in EXPECTED.items() if expected.card is False])
+def test_what_is_no_alarm_posts_nothing(runs, event):
+    assert (runs[event].slack, runs[event].published) == ([], [])
+
+
+@pytest.mark.parametrize("event", [name for name, expected in EXPECTED.items() if expected.card])
+def test_an_investigation_leaves_one_line_of_metrics_in_the_log(runs, event):
+    lines = [line for line in runs[event].log.splitlines() if '"_aws"' in line]
+    assert len(lines) == 1, runs[event].log
+    assert json.loads(lines[0])["_aws"]["CloudWatchMetrics"]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_no_planted_secret_is_in_an_answer_a_log_line_a_message_or_a_request(runs, event):
+    run = runs[event]
+    found = [
+        (place, secret) for place, text in run.everything().items() for secret in run.emulator.secrets() if secret in text
+    ]
+    assert found == []
+
+
+def test_secrets_were_planted_where_the_card_comes_from(runs):
+    assert len(runs["sns-metric-alarm.json"].emulator.secrets()) >= 5

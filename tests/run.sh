@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs all of them: Rust, Python, the Lambda binary under AWS's runtime
+# interface emulator, boto3 against the local AWS, the deployment template, and the README's first command.
+#
+#   tests/run.sh            everything
+#   tests/run.sh clippy     only the named steps (after the build that they need has been made)
+#
+# Needs Rust (rust-toolchain.toml names the version), a C compiler, and Python 3.11 or newer with venv.
+# It needs no AWS account and calls none. Each step's output goes to target/test-logs/.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+
+target="${CARGO_TARGET_DIR:-$PWD/target}"
+logs="$target/test-logs"
+venv="$target/venv"
+python="$venv/bin/python"
+mkdir -p "$logs"
+wanted="$*"
+
+# No step may reach an account by accident, ask a question, or rewrite a snapshot.
+unset AWS_PROFILE AWS_ENDPOINT_URL AWS_SESSION_TOKEN
+export AWS_DEFAULT_REGION=us-east-1 AWS_REGION=us-east-1
+export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true
+export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
+export SAM_CLI_TELEMETRY=0 INSTA_UPDATE=no PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# One machine builds once: incremental state would only cost time and disk there.
+if [ "${CI:-}" = true ]; then export CARGO_INCREMENTAL=0; fi
+
+passed=0
+failed=0
+skipped=0
+table=""
+
+record() { # name, outcome, seconds, note
+  table="$table$(printf '  %-12s %-8s %5s s  %s' "$1" "$2" "$3" "$4")"$'\n'
+}
+
+asked_for() {
+  [ -z "$wanted" ] || case " $wanted " in *" $1 "*) true ;; *) false ;; esac
+}
+
+# Adds up what test runners print: "test result: ok. 12 passed; 0 failed; ..." and "3 failed, 27 passed in 1.2s".
+count() { # word, log
+  sed -nE "s/^(test result: .* |.*, |=+ |)([0-9]+) $1(;.*|,.*| in .*)$/\2/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+step() { # name, what it shows, command...
+  local name="$1" what="$2" log="$logs/$1.log" began=$SECONDS code good bad
+  shift 2
+  asked_for "$name" || return 0
+  printf '%s: %s\n' "$name" "$what"
+  "$@" >"$log" 2>&1 </dev/null
+  code=$?
+  good=$(count passed "$log")
+  bad=$(count failed "$log")
+  # A step without a test runner is one test; so is a runner that stopped before it counted.
+  if [ "$code" -eq 0 ] && [ "$good" -eq 0 ]; then good=1; fi
+  if [ "$code" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+  passed=$((passed + good))
+  failed=$((failed + bad))
+  if [ "$code" -eq 0 ]; then
+    printf '  ok, %s s\n' $((SECONDS - began))
+    record "$name" ok $((SECONDS - began)) "$good passed"
+  else
+    printf '  FAILED with code %s after %s s; the end of %s:\n' "$code" $((SECONDS - began)) "$log"
+    tail -n 80 "$log" | sed 's/^/  | /'
+    record "$name" FAILED $((SECONDS - began)) "$good passed, $bad failed"
+  fi
+  return "$code"
+}
+
+skip() { # name, why
+  asked_for "$1" || return 0
+  printf '%s: skipped, %s\n' "$1" "$2"
+  record "$1" skipped 0 "$2"
+  skipped=$((skipped + 1))
+}
+
+missing() { # name, what to do
+  asked_for "$1" || return 0
+  printf '%s: FAILED, %s\n' "$1" "$2"
+  record "$1" FAILED 0 "$2"
+  failed=$((failed + 1))
+}
+
+# Uses any Python that is new enough, by whatever name it goes.
+find_python() {
+  local candidate
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
+    if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      printf '%s' "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Installs into a folder of the build, and only when the list of packages or the interpreter has changed.
+set_up_python() {
+  local base="$1" mark
+  mark="$("$base" -c 'import sys; print(sys.version)') $(cat tests/requirements.txt)"
+  if [ -f "$venv/installed" ] && [ "$(cat "$venv/installed")" = "$mark" ]; then return 0; fi
+  rm -rf "$venv"
+  "$base" -m venv "$venv" && "$python" -m pip install --quiet --requirement tests/requirements.txt || return 1
+  printf '%s\n' "$mark" >"$venv/installed"
+}
+
+# `--all-targets` builds the binaries with the same features as the tests, so the AWS SDKs are compiled once.
+build() { cargo build --workspace --all-targets --locked; }
+test_rust() { cargo test --workspace --locked; }
+lint() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+
+validate_template() {
+  # --lint is cfn-lint on what SAM makes of the template; the second one reads the template as it stands.
+  "$venv/bin/sam" validate --lint --template template.yaml && "$venv/bin/cfn-lint" template.yaml
+}
+
+try_boto3() {
+  "$python" tests/emulator_process.py scenarios/lambda-bad-deploy "$python" -m pytest -q -p no:cacheprovider tests/boto3
+}
+
+# A command that the README promises must stand there, and must end well with something to read.
+try_first_command() {
+  local card scenario
+  grep -q '^cargo sre-agent demo$' README.md || { echo 'README.md does not give the command "cargo sre-agent demo"'; return 1; }
+  for scenario in lambda-bad-deploy rds-cpu; do
+    card="$(cargo sre-agent demo "$scenario")" || return 1
+    printf '%s\n' "$card"
+    [ -n "$card" ] || { echo "the demo of $scenario printed no card"; return 1; }
+  done
+  card="$(cargo sre-agent demo)" && [ -n "$card" ]
+}
+
+command -v cargo >/dev/null || { echo 'cargo is missing. Rust comes from https://rustup.rs' >&2; exit 2; }
+
+python_steps='scenarios template sam boto3 lambda'
+base="$(find_python)"
+if [ -n "$base" ]; then
+  step python 'a Python environment for the tests that are not Rust' set_up_python "$base"
+  [ -x "$venv/bin/sam" ] || base=""
+else
+  echo 'Python 3.11 or newer with venv is missing (Debian and Ubuntu: apt-get install python3-venv).'
+fi
+
+step fmt 'every file is formatted' cargo fmt --all --check
+built=yes
+step build 'libraries, binaries and tests' build || built=""
+step clippy 'no warning in any target' lint
+if command -v cargo-deny >/dev/null; then
+  step deny 'licences, duplicate network stacks, sources' cargo deny --offline check bans licenses sources
+else
+  skip deny 'cargo-deny is not installed (cargo install cargo-deny)'
+fi
+if [ -n "$built" ]; then step rust 'unit, property and integration tests' test_rust; else missing rust 'the build failed'; fi
+
+if [ -n "$base" ]; then
+  step scenarios 'each scenario agrees with itself' "$python" scenarios/check.py
+  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py
+  step sam 'sam validate --lint and cfn-lint' validate_template
+  if [ -n "$built" ]; then
+    step boto3 'boto3, a client we did not write, reads from the emulator' try_boto3
+    if [ "$(uname -s)" = Linux ]; then
+      step lambda "the Lambda binary under AWS's runtime interface emulator" "$python" -m pytest -q -p no:cacheprovider tests/rie.py
+    else
+      skip lambda 'the runtime interface emulator is a Linux program'
+    fi
+  else
+    for name in boto3 lambda; do missing "$name" 'the build failed'; done
+  fi
+else
+  for name in $python_steps; do missing "$name" 'no Python environment'; done
+fi
+
+step demo "README's first command, on both scenarios" try_first_command
+
+printf '\n%s\n' "$table"
+printf 'total %s s, %s skipped\n' "$SECONDS" "$skipped"
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

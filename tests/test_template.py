@@ -1,0 +1,150 @@
+"""What template.yaml must hold beyond being valid: the role is as narrow as the product, and the wiring cannot loop."""
+
+import re
+
+import pytest
+
+from cloudformation import TEMPLATE, Template
+
+READ_ACTIONS = {
+    "cloudwatch:GetMetricData",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:ListMetrics",
+    "logs:DescribeLogGroups",
+    "logs:FilterLogEvents",
+    "lambda:GetFunctionConfiguration",
+    "lambda:ListVersionsByFunction",
+    "lambda:ListAliases",
+}
+WRITE_ACTIONS = {
+    "bedrock:InvokeModel",
+    "sns:Publish",
+    "sqs:SendMessage",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+}
+PARAMETER_ACTIONS = {"ssm:GetParameter", "kms:Decrypt"}
+BOTH_PARAMETERS = {"SlackWebhookParameterName": "/sre-agent/slack-webhook", "ConfigParameterName": "/sre-agent/config"}
+PROFILE = "arn:*:bedrock:*:*:inference-profile/"
+
+
+def actions(template: Template) -> set[str]:
+    return {action for statement in template.statements() for action in statement["Action"]}
+
+
+def statement(template: Template, sid: str) -> dict:
+    (found,) = [each for each in template.statements() if each["Sid"] == sid]
+    return found
+
+
+def test_the_role_grants_these_actions_and_no_other():
+    assert actions(Template()) == READ_ACTIONS | WRITE_ACTIONS
+    assert actions(Template(BOTH_PARAMETERS)) == READ_ACTIONS | WRITE_ACTIONS | PARAMETER_ACTIONS
+
+
+def test_only_the_metric_reads_are_granted_on_everything():
+    on_everything = {
+        action
+        for each in Template(BOTH_PARAMETERS).statements()
+        if "*" in each["Resource"]
+        for action in each["Action"]
+    }
+    assert on_everything == {"cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms", "cloudwatch:ListMetrics"}
+
+
+def test_every_statement_allows_so_nothing_is_hidden_behind_a_deny():
+    assert {each["Effect"] for each in Template(BOTH_PARAMETERS).statements()} == {"Allow"}
+
+
+def test_each_configured_model_is_named_once_as_profile_and_once_as_model():
+    template = Template({"PrimaryModel": "us.amazon.nova-pro-v1:0", "FallbackModels": "us.a.one,us.b.two-v1:0"})
+    profiles = [PROFILE + name for name in ("us.amazon.nova-pro-v1:0", "us.a.one", "us.b.two-v1:0")]
+    assert statement(template, "InferenceProfiles")["Resource"] == profiles
+    assert statement(template, "ModelsOnDemand")["Resource"] == [
+        "arn:*:bedrock:*::foundation-model/us.amazon.nova-pro-v1:0",
+        "arn:*:bedrock:*::foundation-model/us.a.one",
+        "arn:*:bedrock:*::foundation-model/us.b.two-v1:0",
+    ]
+    behind = statement(template, "ModelsBehindTheProfiles")
+    assert behind["Resource"] == ["arn:aws:bedrock:*::foundation-model/*"]
+    assert behind["Condition"] == {"StringLike": {"bedrock:InferenceProfileArn": profiles}}
+
+
+def test_without_fallbacks_no_arn_ends_in_an_empty_model():
+    template = Template({"FallbackModels": ""})
+    assert statement(template, "InferenceProfiles")["Resource"] == [
+        PROFILE + "us.anthropic.claude-3-5-sonnet-20241022-v2:0"
+    ]
+
+
+@pytest.mark.parametrize("hostile", ["*", "us.*", "a,b", "a/../b", "arn:aws:bedrock:us-east-1::x/y", ""])
+def test_a_model_id_cannot_widen_the_role(hostile):
+    with pytest.raises(ValueError):
+        Template({"PrimaryModel": hostile})
+
+
+@pytest.mark.parametrize("hostile", ["*", "a,*", "a,,b", "a, b", ","])
+def test_a_fallback_list_cannot_widen_the_role(hostile):
+    with pytest.raises(ValueError):
+        Template({"FallbackModels": hostile})
+
+
+@pytest.mark.parametrize("hostile", ["*", "/*", "no-slash", "/a/", "/a*b"])
+def test_a_parameter_name_cannot_widen_the_role(hostile):
+    with pytest.raises(ValueError):
+        Template({"SlackWebhookParameterName": hostile})
+
+
+def test_only_the_named_parameters_are_read_and_decrypted():
+    template = Template({"SlackWebhookParameterName": "/sre-agent/slack-webhook"})
+    arn = "arn:aws:ssm:us-east-1:123456789012:parameter/sre-agent/slack-webhook"
+    assert statement(template, "NamedParameters")["Resource"] == [arn]
+    assert statement(template, "DecryptNamedParameters")["Condition"]["StringEquals"] == {
+        "kms:ViaService": "ssm.us-east-1.amazonaws.com",
+        "kms:EncryptionContext:PARAMETER_ARN": [arn],
+    }
+
+
+def test_findings_never_go_to_the_topic_that_triggers():
+    template = Template(identifiers={"AlarmTopic": "arn:alarms", "FindingsTopic": "arn:findings"})
+    trigger = template.resource("InvestigateFunction")["Properties"]["Events"]["Alarm"]["Properties"]["Topic"]
+    assert trigger == "arn:alarms"
+    assert template.environment()["SRE_AGENT_FINDINGS_TOPIC_ARN"] == "arn:findings"
+    assert statement(template, "Findings")["Resource"] == ["arn:findings"]
+
+
+def test_what_could_not_be_finished_reaches_the_dead_letter_queue():
+    template = Template(identifiers={"DeadLetterQueue": "arn:queue"})
+    function = template.resource("InvestigateFunction")["Properties"]
+    assert function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": "arn:queue"}
+    assert function["EventInvokeConfig"]["MaximumRetryAttempts"] == 1
+    assert function["Events"]["Alarm"]["Properties"]["RedrivePolicy"] == {"deadLetterTargetArn": "arn:queue"}
+    assert statement(template, "FailedInvocations")["Resource"] == ["arn:queue"]
+
+
+def test_the_environment_holds_the_place_of_the_webhook_and_not_the_webhook():
+    assert Template().environment()["SRE_AGENT_SLACK_WEBHOOK"] == ""
+    named = Template(BOTH_PARAMETERS).environment()
+    assert named["SRE_AGENT_SLACK_WEBHOOK"] == "ssm:/sre-agent/slack-webhook"
+    assert named["SRE_AGENT_CONFIG"] == "ssm:/sre-agent/config"
+
+
+def test_a_deployed_function_runs_on_the_real_clock_and_the_real_endpoints():
+    environment = Template(BOTH_PARAMETERS).environment()
+    assert [environment[name] for name in ("AWS_ENDPOINT_URL", "SRE_AGENT_AS_OF", "SRE_AGENT_SEED")] == ["", "", ""]
+
+
+def test_the_function_is_built_from_the_binary_that_cargo_knows():
+    function = Template().document["Resources"]["InvestigateFunction"]
+    binary = function["Metadata"]["BuildProperties"]["Binary"]
+    manifest = (TEMPLATE.parent / "Cargo.toml").read_text(encoding="utf-8")
+    assert re.search(rf'\[\[bin\]\]\s+name = "{re.escape(binary)}"', manifest)
+    assert function["Metadata"]["BuildMethod"] == "rust-cargolambda"
+    assert function["Properties"]["Runtime"] == "provided.al2023"
+    assert function["Properties"]["Handler"] == "bootstrap"
+
+
+def test_every_variable_that_the_program_reads_is_declared():
+    sources = (TEMPLATE.parent / "src").rglob("*.rs")
+    read = {name for source in sources for name in re.findall(r'"(SRE_AGENT_[A-Z_]+)"', source.read_text(encoding="utf-8"))}
+    assert read - set(Template().environment()) == set()
