@@ -54,7 +54,7 @@ struct Rule {
 impl Rule {
     fn replacement(&self, found: &Captures<'_>) -> String {
         let part = |name| found.name(name).map(|part| part.as_str()).unwrap_or_default();
-        format!("{}[secret: {}]{}", part("keep"), self.kind, part("after"))
+        format!("{}[redacted: {}]{}", part("keep"), self.kind, part("after"))
     }
 }
 
@@ -68,7 +68,7 @@ impl Redacted {
                 .pattern
                 .replace_all(&clean, |found: &Captures<'_>| {
                     let whole = found.get(0).map(|whole| whole.as_str()).unwrap_or_default();
-                    if whole.contains("[secret:") { whole.to_owned() } else { rule.replacement(found) }
+                    if whole.contains("[redacted:") { whole.to_owned() } else { rule.replacement(found) }
                 })
                 .into_owned();
             if replaced != clean {
