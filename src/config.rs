@@ -119,7 +119,7 @@ const DOCUMENT_VARIABLE: &str = "SRE_AGENT_CONFIG";
 
 impl Config {
     /// Joins the layers and checks the result; all faults come back in one error.
-    pub fn load(layers: Layers<'_>) -> Result<Self, ConfigError> {
+    pub fn load(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
         let mut raw = raw::embedded();
         if let Some((origin, text)) = layers.document {

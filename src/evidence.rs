@@ -110,5 +110,5 @@ pub enum Body {
     /// A number or statement that code derived from other evidence.
     Fact(Fact),
     /// The alarm's definition and state as read from `CloudWatch`.
-    Alarm(AlarmSnapshot),
+    Alarm(Box<AlarmSnapshot>),
 }

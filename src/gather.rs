@@ -156,7 +156,7 @@ fn record_alarm(
                 window: incident.window,
                 status: Status::Found,
                 horizon: None,
-                body: Body::Alarm(snapshot),
+                body: Body::Alarm(Box::new(snapshot)),
             });
         }
         Ok(None) => ledger.push_gap(gap(

@@ -161,13 +161,13 @@ pub async fn investigate(mut case: Case, means: &Means<'_>) -> Investigation {
     } else {
         None
     };
-    finish(case, conclusion, found, review, agents, means.observer)
+    finish(case, conclusion, &found, review, agents, means.observer)
 }
 
 fn finish(
     case: Case,
     conclusion: Conclusion,
-    found: Vec<(Role, Submitted)>,
+    found: &[(Role, Submitted)],
     review: Option<Review>,
     agents: Vec<AgentEnd>,
     observer: &Observer,
@@ -189,7 +189,7 @@ fn finish(
         removed: counts.removed,
     });
     let mut not_visible = conclusion.not_visible;
-    for (_, submitted) in &found {
+    for (_, submitted) in found {
         for line in &submitted.not_visible {
             if !not_visible.contains(line) {
                 not_visible.push(line.clone());

@@ -20,20 +20,20 @@ pub struct Redacted(String);
 /// password before the e-mail addresses that they look like.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     [
-        (r#"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)"#, "private key"),
-        (r#"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?"#, "token"),
-        (r#"(?P<keep>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?P<after>@)"#, "password"),
-        (r#"https://hooks\.slack(?:-gov)?\.com/\S+"#, "slack webhook"),
-        (r#"\bxox[a-z]-[A-Za-z0-9-]{8,}"#, "slack token"),
-        (r#"\b(?:AKIA|ASIA|AIDA|AROA)[A-Z0-9]{12,}\b"#, "aws key id"),
-        (r#"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|[sr]k_(?:live|test)_[A-Za-z0-9]{10,})"#, "token"),
+        (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)", "private key"),
+        (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", "token"),
+        (r"(?P<keep>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?P<after>@)", "password"),
+        (r"https://hooks\.slack(?:-gov)?\.com/\S+", "slack webhook"),
+        (r"\bxox[a-z]-[A-Za-z0-9-]{8,}", "slack token"),
+        (r"\b(?:AKIA|ASIA|AIDA|AROA)[A-Z0-9]{12,}\b", "aws key id"),
+        (r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|[sr]k_(?:live|test)_[A-Za-z0-9]{10,})", "token"),
         (r#"(?i)(?P<keep>\b(?:authorization|cookie|set-cookie)[\\"']*\s*[:=]\s*[\\"']*(?:(?:bearer|basic)\s+)?)[^\s\\"',;]+"#, "credentials"),
-        (r#"(?i)(?P<keep>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"#, "token"),
+        (r"(?i)(?P<keep>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}", "token"),
         (
             r#"(?i)(?P<keep>[A-Za-z0-9_-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key)[A-Za-z0-9_-]*[\\"']*\s*(?:[:=]|=>)\s*[\\"']*|--(?:password|token|secret)\s+)[^\s\\"',;&}\])\[]+"#,
             "secret",
         ),
-        (r#"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"#, "e-mail"),
+        (r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}", "e-mail"),
     ]
     .into_iter()
     // A test of its own compiles each pattern, so none is left out here.

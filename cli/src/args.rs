@@ -300,7 +300,7 @@ fn positive_seconds(text: &str) -> Result<Duration, String> {
     match seconds(text)? {
         Duration::ZERO => Err("give more than zero seconds".to_owned()),
         // A day is longer than any run and keeps sums of times far from overflow.
-        given => Ok(given.min(Duration::from_secs(86_400))),
+        given => Ok(given.min(Duration::from_hours(24))),
     }
 }
 

@@ -30,10 +30,10 @@ const PREFIX: &str = "SRE_AGENT_";
 const SCENARIO_WEBHOOK: &str = "/sre-agent/slack-webhook";
 
 /// Time for a run unless the person says otherwise; the Lambda's own limit.
-const RUN_TIME: Duration = Duration::from_secs(300);
+const RUN_TIME: Duration = Duration::from_mins(5);
 
 /// Time for a run whose model is a person.
-const HAND_TIME: Duration = Duration::from_secs(86_400);
+const HAND_TIME: Duration = Duration::from_hours(24);
 
 /// The configuration before it is checked: where it comes from, later settings before earlier ones.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Settings {
     /// Checks everything at once.
     pub(crate) fn check(self, endpoint_override: bool) -> Result<Config, Failure> {
         let document = self.document.as_ref().map(|(origin, text)| (origin.as_str(), text.as_str()));
-        Config::load(Layers { document, variables: self.variables, endpoint_override })
+        Config::load(&Layers { document, variables: self.variables, endpoint_override })
             .map_err(Failure::usage)
     }
 }

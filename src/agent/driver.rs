@@ -75,7 +75,7 @@ impl Agent<'_> {
                         };
                         answers.push(answer);
                     }
-                    conversation.tools_answered(answers);
+                    conversation.tools_answered(&answers);
                 }
                 Step::Done(outcome) => break outcome,
             }

@@ -63,11 +63,10 @@ impl Role {
     /// Returns the names of the role's reading tools.
     pub fn tools(self) -> &'static [&'static str] {
         match self {
-            Role::Supervisor => &[],
             Role::Metrics => &["query_metrics", "read_evidence"],
             Role::Logs => &["search_logs", "read_evidence"],
             Role::Changes => &["recent_changes", "read_evidence"],
-            Role::Reviewer => &[],
+            Role::Supervisor | Role::Reviewer => &[],
         }
     }
 }

@@ -176,7 +176,7 @@ impl AgentRun {
     }
 
     /// Takes the tools' answers, one for every call.
-    pub fn tools_answered(&mut self, answers: Vec<ToolAnswer>) {
+    pub fn tools_answered(&mut self, answers: &[ToolAnswer]) {
         let accepted = answers.iter().find_map(|answer| answer.accepted.clone());
         let results = self.pending.drain(..).map(|call| {
             let answer = answers.iter().find(|answer| answer.id == call.id);

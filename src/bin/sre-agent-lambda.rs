@@ -69,7 +69,7 @@ async fn config(sdk: &SdkConfig) -> Result<Config, Error> {
         variables: std::env::vars().collect(),
         endpoint_override: aws::endpoint_override(sdk),
     };
-    Ok(Config::load(layers)?)
+    Ok(Config::load(&layers)?)
 }
 
 async fn channels(sdk: &SdkConfig, config: &Config) -> Result<Vec<Arc<dyn Channel>>, Error> {

@@ -6,7 +6,7 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn the_embedded_default_is_whole() {
-    let config = Config::load(Layers::default()).unwrap();
+    let config = Config::load(&Layers::default()).unwrap();
     let models: Vec<_> = config.models.iter().map(ModelId::as_str).collect();
     assert_eq!(
         models,
@@ -25,7 +25,7 @@ fn the_embedded_default_is_whole() {
 fn a_variable_goes_over_the_document_and_an_empty_one_counts_as_unset() {
     let document =
         "format = 1\ndepth = \"facts\"\n[models]\nprimary = \"eu.some.model\"\n[budget]\nmax_cost_usd = 2.0";
-    let config = Config::load(Layers {
+    let config = Config::load(&Layers {
         document: Some(("agent.toml", document)),
         variables: variables(&[
             ("SRE_AGENT_DEPTH", "full"),
@@ -43,7 +43,7 @@ fn a_variable_goes_over_the_document_and_an_empty_one_counts_as_unset() {
 #[test]
 fn every_fault_is_told_at_once_with_its_key() {
     let document = "format = 2\ncolour = \"red\"\n[models]\nmax_attempts = \"many\"\nprimery = \"x\"\n[deadline]\ngather_seconds = -1";
-    let error = Config::load(Layers {
+    let error = Config::load(&Layers {
         document: Some(("agent.toml", document)),
         variables: variables(&[
             ("SRE_AGENT_DEPTH", "deep"),
@@ -63,7 +63,7 @@ fn every_fault_is_told_at_once_with_its_key() {
 #[test]
 fn an_unknown_format_is_refused_by_name() {
     let layers = Layers { document: Some(("agent.toml", "format = 2")), ..Layers::default() };
-    let error = Config::load(layers).unwrap_err();
+    let error = Config::load(&layers).unwrap_err();
     assert_eq!(
         error.faults,
         [Fault { key: "format".into(), reason: "format 2 is unknown; this version reads format 1".into() }]
@@ -77,13 +77,13 @@ fn the_clock_may_be_given_only_away_from_aws() {
         variables: variables(&[("SRE_AGENT_AS_OF", "2026-11-24T03:05:30Z"), ("SRE_AGENT_SEED", "7")]),
         endpoint_override,
     };
-    let config = Config::load(layers(true)).unwrap();
+    let config = Config::load(&layers(true)).unwrap();
     assert_eq!(
         (config.as_of.map(|at| at.to_string()), config.seed),
         (Some("2026-11-24T03:05:30Z".into()), Some(7))
     );
     let keys: Vec<_> =
-        Config::load(layers(false)).unwrap_err().faults.into_iter().map(|fault| fault.key).collect();
+        Config::load(&layers(false)).unwrap_err().faults.into_iter().map(|fault| fault.key).collect();
     assert_eq!(keys, ["run.as_of", "run.seed"]);
 }
 
@@ -91,6 +91,6 @@ fn the_clock_may_be_given_only_away_from_aws() {
 fn a_webhook_address_never_shows() {
     let variables =
         variables(&[("SRE_AGENT_SLACK_WEBHOOK", "https://hooks.slack.com/services/T/B/very-secret")]);
-    let config = Config::load(Layers { variables, ..Layers::default() }).unwrap();
+    let config = Config::load(&Layers { variables, ..Layers::default() }).unwrap();
     assert!(!format!("{config:?}").contains("very-secret"));
 }

@@ -4,6 +4,7 @@
 //! name in the text (it stands in what the claim cites), and the time of a cause (not after its symptom).
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,7 @@ pub fn check(claim: &Claim, grounds: &Grounds<'_>) -> Checked {
         match look_up(&citation, grounds.ledger) {
             Ok(found) => {
                 checked.held += 1;
-                note(&mut checked, found, &citation, grounds.ledger);
+                note(&mut checked, &found, &citation, grounds.ledger);
                 checked.claim.citations.push(citation);
             }
             Err(fault) => checked.faults.push(fault),
@@ -213,7 +214,7 @@ fn look_up<'a>(citation: &Citation, ledger: &'a Ledger) -> Result<Found<'a>, Str
 }
 
 /// Notes what a citation that holds says about sources, time and entity.
-fn note(checked: &mut Checked, found: Found<'_>, citation: &Citation, ledger: &Ledger) {
+fn note(checked: &mut Checked, found: &Found<'_>, citation: &Citation, ledger: &Ledger) {
     let evidence = found.evidence;
     if let Some(at) = found.at {
         checked.earliest = Some(checked.earliest.map_or(at, |earliest| earliest.min(at)));
@@ -346,17 +347,18 @@ fn unproven(claim: &Claim, grounds: &Grounds<'_>) -> Vec<String> {
             Body::Series(series) => {
                 proof.push_str(&evidence.headline());
                 let dimensions: Vec<_> = series.metric.dimensions.values().map(String::as_str).collect();
-                proof.push_str(&format!(
-                    " {} {} {} {}\n",
+                let _ = writeln!(
+                    proof,
+                    " {} {} {} {}",
                     series.metric.namespace,
                     series.metric.name,
                     series.statistic.as_str(),
                     dimensions.join(" ")
-                ));
+                );
                 if let Some(point) = citation.at.as_deref().and_then(|at| datapoint(series, at)) {
-                    proof.push_str(&format!("{} {}\n", second(point.at), number(point.value)));
+                    let _ = writeln!(proof, "{} {}", second(point.at), number(point.value));
                 } else if let Some(value) = citation.value {
-                    proof.push_str(&format!("{}\n", number(value)));
+                    let _ = writeln!(proof, "{}", number(value));
                 }
             }
             Body::Nothing | Body::Logs(_) | Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => {

@@ -87,7 +87,7 @@ fn publication(
             match previous.settings.get(name) {
                 Some(before) if before == value => {}
                 before => {
-                    details.push(Redacted::new(&difference(name, before.map(String::as_str), Some(value))))
+                    details.push(Redacted::new(&difference(name, before.map(String::as_str), Some(value))));
                 }
             }
         }

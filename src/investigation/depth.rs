@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_depth_comes_with_its_reason() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(choose(None, true, minute).depth, Depth::Full);
         assert_eq!(choose(Some(Depth::Facts), true, minute).depth, Depth::Facts);
         assert_eq!(choose(None, false, minute).reason, "no model is configured");

@@ -73,12 +73,11 @@ struct RawConclusion {
 /// Returns the supervisor's planning form.
 pub fn plan_spec() -> ToolSpec {
     let roles: Vec<_> = Role::SPECIALISTS.iter().map(|role| role.name()).collect();
-    let list: String =
-        Role::SPECIALISTS.iter().map(|role| format!(" {} {};", role.name(), role.purpose())).collect();
+    let list = Role::SPECIALISTS.map(|role| format!("{} {}", role.name(), role.purpose())).join("; ");
     ToolSpec {
         name: "plan_investigation".into(),
         description: format!(
-            "Starts the specialists in parallel, each with its brief. On offer:{list} pick one to three."
+            "Starts the specialists in parallel, each with its brief. On offer: {list}. Pick one to three."
         ),
         input_schema: json!({
             "type": "object",

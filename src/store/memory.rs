@@ -92,7 +92,7 @@ mod tests {
         }
     }
 
-    const LEASE: Duration = Duration::from_secs(60);
+    const LEASE: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
     async fn a_second_try_waits_for_the_lease_and_then_continues_the_record() {

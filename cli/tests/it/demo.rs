@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{SCENARIOS, assert_code, assert_no_secret, project, run, stderr, stdout};
+use crate::program::{SCENARIOS, assert_code, assert_no_secret, project, run, stderr, stdout};
 
 /// Returns the widest line, in characters; cards hold no wide ones.
 fn widest(text: &str) -> usize {
@@ -56,7 +56,8 @@ fn check_files(folder: &Path, card: &str) {
 fn the_folder_is_named_after_scenario_and_run() {
     let here = tempfile::tempdir().unwrap();
     let scenario = project().join("scenarios/rds-cpu");
-    let mut command = crate::sre_agent(&["demo", scenario.to_str().unwrap(), "--depth", "facts", "--json"]);
+    let mut command =
+        crate::program::sre_agent(&["demo", scenario.to_str().unwrap(), "--depth", "facts", "--json"]);
     let output = command.current_dir(here.path()).output().unwrap();
     assert_code(&output, 0);
     let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();

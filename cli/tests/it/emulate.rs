@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::{assert_code, project, sre_agent, stdout};
+use crate::program::{assert_code, project, sre_agent, stdout};
 
 /// A running emulator; it is killed when the test ends, however it ends.
 struct Emulation {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{assert_code, project, sre_agent, stderr, stdout};
+use crate::program::{assert_code, project, sre_agent, stderr, stdout};
 
 fn json(output: &std::process::Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()

@@ -1,6 +1,6 @@
 //! Help, usage errors and configuration faults.
 
-use crate::{assert_code, run, sre_agent, stderr, stdout};
+use crate::program::{assert_code, run, sre_agent, stderr, stdout};
 
 #[test]
 fn the_first_screen_lists_the_commands_that_work() {

@@ -72,11 +72,11 @@ fn a_look_and_a_submission_end_complete() {
     assert_eq!(request(&mut run).turn, 1);
     run.model_answered(uses("look"));
     assert!(matches!(run.next(false), Step::CallTools(calls) if calls.len() == 1));
-    run.tools_answered(vec![answer("look", None)]);
+    run.tools_answered(&[answer("look", None)]);
     let second = request(&mut run);
     assert_well_formed(&second);
     run.model_answered(uses("submit"));
-    run.tools_answered(vec![answer("submit", Some(json!({"claims": []})))]);
+    run.tools_answered(&[answer("submit", Some(json!({"claims": []})))]);
     assert_eq!(run.next(false), Step::Done(Outcome::Complete(json!({"claims": []}))));
 }
 
@@ -86,14 +86,14 @@ fn the_last_turn_forces_the_submission_and_says_so() {
     for _ in 0..2 {
         let _ = request(&mut run);
         run.model_answered(uses("look"));
-        run.tools_answered(vec![answer("look", None)]);
+        run.tools_answered(&[answer("look", None)]);
     }
     let last = request(&mut run);
     assert_well_formed(&last);
     assert_eq!(last.tool_choice, ToolChoice::Tool("submit".into()));
     assert!(serde_json::to_string(&last.messages).unwrap().contains("This is your last turn"));
     run.model_answered(uses("look"));
-    run.tools_answered(vec![answer("look", None)]);
+    run.tools_answered(&[answer("look", None)]);
     assert!(matches!(run.next(false), Step::Done(Outcome::Partial { .. })));
 }
 

@@ -1,5 +1,7 @@
 //! `recent_changes`: lists every change that was read, with its details.
 
+use std::fmt::Write as _;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,7 +37,7 @@ pub fn call(toolbox: &Toolbox, input: &Value) -> Said {
         evidence.push(item.id.clone());
     }
     for gap in toolbox.ledger.gaps().iter().filter(|gap| gap.source == Source::Changes) {
-        text.push_str(&format!("not read: {} ({}: {})\n", gap.subject, gap.status.as_str(), gap.reason));
+        let _ = writeln!(text, "not read: {} ({}: {})", gap.subject, gap.status.as_str(), gap.reason);
     }
     let outcome = if evidence.is_empty() { "empty" } else { "found" };
     if text.is_empty() {

@@ -88,7 +88,10 @@ fn ledger() -> Ledger {
     ledger
 }
 
-fn claim(kind: ClaimKind, text: &str, citations: &[(&str, Option<&str>, Option<(&str, f64)>)]) -> Claim {
+/// Evidence id, quote, and time with value.
+type Cited<'a> = (&'a str, Option<&'a str>, Option<(&'a str, f64)>);
+
+fn claim(kind: ClaimKind, text: &str, citations: &[Cited<'_>]) -> Claim {
     let citations = citations
         .iter()
         .map(|(id, quote, point)| Citation {

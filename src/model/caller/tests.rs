@@ -81,7 +81,7 @@ fn caller(model: Scripted, ladder: &Arc<Ladder>) -> (Caller, Arc<Mutex<Vec<RunEv
     let events = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&events);
     let observer = Observer::new(vec![Arc::new(move |stamped: &Stamped| {
-        sink.lock().unwrap().push(stamped.event.clone())
+        sink.lock().unwrap().push(stamped.event.clone());
     })]);
     let caller = Caller::new(CallerParts {
         model: Arc::new(model),
@@ -90,7 +90,7 @@ fn caller(model: Scripted, ladder: &Arc<Ladder>) -> (Caller, Arc<Mutex<Vec<RunEv
         budget: Budget::new(Limits { cost_usd: 1.0, calls: 20, tokens: 100_000 }),
         observer,
         seed: Seed(7),
-        call_limit: Duration::from_secs(120),
+        call_limit: Duration::from_mins(2),
     });
     (caller, events)
 }
@@ -99,7 +99,7 @@ fn ladder() -> Arc<Ladder> {
     Arc::new(Ladder::new([ModelId::from(PRIMARY), ModelId::from(FALLBACK)], 4))
 }
 
-const MINUTES: Duration = Duration::from_secs(300);
+const MINUTES: Duration = Duration::from_mins(5);
 
 #[tokio::test(start_paused = true)]
 async fn throttled_three_times_then_fine_stays_on_the_model() {
@@ -172,7 +172,7 @@ async fn no_wait_and_no_call_outlasts_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hanging_model_is_cut_off_at_the_deadline() {
-    let script = Scripted { takes: Duration::from_secs(3600), ..Scripted::default() };
+    let script = Scripted { takes: Duration::from_hours(1), ..Scripted::default() };
     let (caller, _) = caller(script, &ladder());
     let watch = Stopwatch::start();
     assert!(caller.ask(&request(), Deadline::after(Duration::from_secs(30))).await.is_err());

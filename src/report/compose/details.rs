@@ -1,5 +1,7 @@
 //! What the full report adds to the card: timeline, evidence, commands, gaps with the IAM statement that closes them.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use crate::evidence::text::second;
@@ -77,7 +79,7 @@ fn commands(told: &Told<'_>) -> Detail {
     let mut code = String::new();
     for step in told.steps().iter().filter(|step| !step.command.is_empty()) {
         let what = if step.changes.is_some() { "CHANGES THE SYSTEM" } else { "read-only" };
-        code.push_str(&format!("# {what}: {}\n{}\n", step.text, step.command));
+        let _ = writeln!(code, "# {what}: {}\n{}", step.text, step.command);
     }
     Detail { heading: "Commands".into(), items: Vec::new(), code: (!code.is_empty()).then_some(code) }
 }
