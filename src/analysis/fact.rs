@@ -137,7 +137,7 @@ pub(crate) fn onset(own: &Reading<'_>, onset: &Onset) -> Option<Derived> {
     let time = clock_time(onset.at);
     let unit = own.series.unit.as_deref();
     let text = format!(
-        "{} {} from {} to {} at {time}",
+        "{} {} at {time}: median {} before, {} since",
         own.series.metric.name,
         change.direction.verb(),
         quantity(change.before, unit),
@@ -213,7 +213,7 @@ pub(crate) fn comparison(found: &Comparison) -> Derived {
     );
     let title = format!("{} beside {}", found.entity, found.other);
     let mut fact = Derived::new(FactKind::Comparison, title, &text, formula, found.inputs.clone())
-        .showing(here, Some(100.0 * found.here.share()))
+        .showing(format!("{here} against {there} of {}", found.other), Some(100.0 * found.here.share()))
         .at(found.from);
     fact.fact.discriminates = Some(found.entity.clone());
     fact
@@ -253,11 +253,7 @@ pub(crate) fn new_templates(
                 if all_were_read && more_failures(own, Failures { failed: 0, of: there }) < CLEAR {
                     fact.fact.discriminates = Some(entity.name.clone());
                     fact.fact.inputs.extend(traffic_of(entities));
-                    let _ = write!(
-                        fact.fact.formula,
-                        "; {lines} lines in {} requests of {}, none in {there} of the others",
-                        here.of, entity.name
-                    );
+                    let _ = write!(fact.fact.formula, "; none in {there} requests of the others");
                 }
                 if template.trend == TemplateTrend::New
                     && severity(template.text.as_str()) == Severity::Failure
@@ -361,15 +357,22 @@ fn first_at_period(entity: &Entity<'_>, at: Timestamp) -> Timestamp {
 
 /// Returns the companions that are as usual, in one fact.
 pub(crate) fn normal_companions(companions: &[CompanionFinding]) -> Option<Derived> {
-    let normal: Vec<&CompanionFinding> =
-        companions.iter().filter(|companion| companion.state == CompanionState::Normal).collect();
+    let unchanged = || companions.iter().filter(|companion| companion.state == CompanionState::Normal);
+    let normal: Vec<&CompanionFinding> = unchanged().filter(|companion| !companion.strays()).collect();
     if normal.is_empty() {
         return None;
     }
-    let words: Vec<String> = normal.iter().map(|companion| companion.words()).collect();
-    let inputs: Vec<EvidenceId> = normal.iter().filter_map(|companion| companion.evidence.clone()).collect();
+    let listed = |found: &mut dyn Iterator<Item = &CompanionFinding>| {
+        found.map(CompanionFinding::words).collect::<Vec<_>>().join(", ")
+    };
+    let inputs: Vec<EvidenceId> = unchanged().filter_map(|companion| companion.evidence.clone()).collect();
     let names: Vec<_> = inputs.iter().map(ToString::to_string).collect();
-    let text = format!("Normal: {}", words.join(", "));
+    let mut text = format!("Normal: {}", listed(&mut normal.iter().copied()));
+    // Outside of the usual range for a moment is neither normal nor a change.
+    let strays = listed(&mut unchanged().filter(|companion| companion.strays()));
+    if !strays.is_empty() {
+        let _ = write!(text, ". Outside the normal range, too short to judge: {strays}");
+    }
     let formula = format!("no change point against the baseline in {}", names.join(", "));
     let titles: Vec<&str> = normal.iter().map(|companion| companion.title.as_str()).collect();
     Some(
@@ -385,7 +388,7 @@ pub(crate) fn changed_companion(companion: &CompanionFinding) -> Option<Derived>
     let time = clock_time(change.at);
     let unit = companion.unit.as_deref();
     let text = format!(
-        "{} {} from {} to {} at {time}",
+        "{} {} at {time}: median {} before, {} since",
         companion.title,
         change.direction.verb(),
         quantity(change.before, unit),

@@ -173,7 +173,7 @@ fn normal_titles(
     told.analysis
         .companions
         .iter()
-        .filter(|companion| matches!(companion.state, CompanionState::Normal))
+        .filter(|companion| matches!(companion.state, CompanionState::Normal) && !companion.strays())
         .map(words)
         .collect()
 }
