@@ -131,6 +131,38 @@ pub(crate) fn worst_before(impact: &Impact, onset: &Onset) -> Option<Derived> {
     Some(fact.showing(value, Some(worst.value)).at(worst.at))
 }
 
+/// Returns how often the alarm's threshold was passed in the time before: a habit of the metric, or something new.
+pub(crate) fn earlier_breaches(readings: &Readings<'_>, impact: &Impact, onset: &Onset) -> Option<Derived> {
+    let trigger = readings.incident.alarm.metric()?;
+    let (comparison, threshold) = (trigger.comparison?, trigger.threshold?);
+    let (evidence, series) = readings.history()?;
+    let before = || series.datapoints.iter().filter(|point| point.at < onset.at);
+    let since = before().next()?.at;
+    let breaching: Vec<Timestamp> =
+        before().filter(|point| comparison.breaches(point.value, threshold)).map(|point| point.at).collect();
+    let side = if comparison.high_is_bad() { "above" } else { "below" };
+    let limit = quantity(threshold, impact.unit.as_deref());
+    let from = moment(since);
+    let (metric, period) = (&impact.metric, impact.per());
+    let (text, display) = match breaching.as_slice() {
+        [] => (format!("From {from} until the onset, {metric} was never {side} {limit}"), "never".to_owned()),
+        [.., last] => {
+            let count = breaching.len();
+            let plural = if count == 1 { "period" } else { "periods" };
+            let last = moment(*last);
+            let text = format!(
+                "From {from} until the onset, {metric} was {side} {limit} in {count} {plural} of {period}, last at {last}"
+            );
+            (text, format!("{count} {plural}"))
+        }
+    };
+    let formula = format!("count of {} beyond the threshold", evidence.id);
+    let title = "earlier breaches of the threshold";
+    let inputs = vec![evidence.id.clone()];
+    let fact = Derived::new(FactKind::EarlierBreaches, title, &text, formula, inputs);
+    Some(fact.showing(display, Some(real(u64::try_from(breaching.len()).unwrap_or(u64::MAX)))))
+}
+
 /// Returns when the alarm's metric left its normal range.
 pub(crate) fn onset(own: &Reading<'_>, onset: &Onset) -> Option<Derived> {
     let change = onset.change.as_ref()?;
