@@ -1,3 +1,5 @@
+//! One agent's turns, with its answers well formed, malformed, cut and late.
+
 use serde_json::json;
 
 use super::*;
