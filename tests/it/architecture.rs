@@ -29,8 +29,8 @@ const IMPORTS: &[(&str, &str)] = &[
         "clock id redact alarm playbook incident evidence analysis finding gather investigation model",
     ),
     ("delivery", "clock id redact report run"),
-    ("store", "clock id run"),
-    ("config", "clock model investigation delivery"),
+    ("store", "clock id redact run"),
+    ("config", "clock id redact model investigation delivery"),
     (
         "handler",
         "clock id redact run model alarm playbook incident evidence analysis finding gather agent investigation \

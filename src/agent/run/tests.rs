@@ -1,4 +1,4 @@
-//! One agent's turns, with its answers well formed, malformed, cut and late.
+//! One agent's turns: looks, the forced last one, malformed and cut answers, a conversation that is taken up again.
 
 use serde_json::json;
 
