@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import platform
+import random
 import shutil
 import socket
 import subprocess
@@ -100,10 +101,12 @@ def runtime_emulator(folder: Path) -> Path:
 
 
 def free_port() -> int:
-    """Gives a port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Gives a port that was free a moment ago, from below those that the system itself hands out meanwhile."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def deployed(scenario: Path) -> Template:
@@ -196,8 +199,11 @@ def investigate(event: str, scenario: str, folder: Path, withheld: frozenset[str
     with running(home, granted_actions(deployed(home)) - withheld) as emulator:
         with function(folder, environment(emulator)) as (address, log):
             request = urllib.request.Request(address, (ROOT / "events" / event).read_bytes(), method="POST")
-            with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
-                said = answer.read().decode()
+            try:
+                with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
+                    said = answer.read().decode()
+            except OSError as error:
+                raise RuntimeError(f"{event} got no answer: {error}\n{log.read_text(errors='replace')}") from error
         lists = {name: emulator.received(name) for name in ("slack", "published", "requests", "unsupported")}
         return Run(answer=said, log=log.read_text(errors="replace"), emulator=emulator, **lists)
 

@@ -1,6 +1,9 @@
 //! `emulate`: a recorded incident as a local AWS, Bedrock and Slack, until Ctrl-C.
 
+use std::future::ready;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use sre_agent_emulator::Scenario;
 
@@ -15,17 +18,26 @@ pub(crate) async fn run(asked: Emulate) -> Result<Ending, Failure> {
     let listen = SocketAddr::new(asked.listen, asked.port);
     let local = LocalAws::start(scenario, Some(&asked.trouble), Some(listen)).await?;
     let endpoint = local.emulator.endpoint();
+    // A program that waits for the address may end this at once. The first poll is what sets up Ctrl-C.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    tokio::select! {
+        biased;
+        caught = &mut interrupted => return caught.map(|()| Ending::Done).map_err(|error| no_ctrl_c(&error)),
+        () = ready(()) => {}
+    }
     // Programs wait for this line, so it comes first and stays as it is.
     say(false, format_args!("listening on {endpoint}"));
     say(false, instructions(local.emulator.scenario(), &endpoint, &local.findings_topic()));
     if let Some(folder) = &asked.trouble.model_by_hand {
         say(false, format_args!("The model is played by hand: questions appear in {}", folder.display()));
     }
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|error| Failure::failed(format!("Ctrl-C cannot be waited for: {error}")))?;
+    interrupted.await.map_err(|error| no_ctrl_c(&error))?;
     local.emulator.stop().await;
     Ok(Ending::Done)
+}
+
+fn no_ctrl_c(error: &io::Error) -> Failure {
+    Failure::failed(format!("Ctrl-C cannot be waited for: {error}"))
 }
 
 /// Says how the agent and other clients find their way here.

@@ -82,7 +82,8 @@ fn files(folder: &str) -> Vec<Source> {
 
 fn rust(folders: &[&str]) -> Vec<Source> {
     let files = folders.iter().flat_map(|folder| files(folder));
-    let found: Vec<Source> = files.filter(|file| file.path.ends_with(".rs")).collect();
+    let is_rust = |file: &Source| Path::new(&file.path).extension().is_some_and(|kind| kind == "rs");
+    let found: Vec<Source> = files.filter(is_rust).collect();
     assert!(!found.is_empty(), "no Rust file below {folders:?}");
     found
 }
