@@ -1,4 +1,6 @@
 //! One integration binary: linking is what takes the time.
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod aws;
