@@ -13,7 +13,7 @@ pub mod text;
 
 use serde::{Deserialize, Serialize};
 
-pub use change::{Change, ChangeKind, Fact, Rollback};
+pub use change::{Change, ChangeKind, Fact, FactKind, Rollback};
 pub use gap::{Gap, Status};
 pub use ledger::Ledger;
 pub use log_lines::{LogLine, LogLines, LogTemplate, TemplateTrend};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::alarm::Place;
 use crate::clock::Deadline;
 use crate::evidence::{Body, Evidence, Gap, Ledger, Query, Source, Status, Window, console};
-use crate::gather::telemetry::{FunctionState, TelemetryError};
+use crate::gather::telemetry::TelemetryError;
 use crate::id::EvidenceId;
 use crate::incident::Incident;
 use crate::playbook::ChangeSource;
@@ -97,8 +97,8 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
         changes::record(incident, function, &first_served, &mut plan, &mut ledger);
     }
     record_alarm(incident, alarm, &mut plan, &mut ledger);
-    for blind in blind_spots(incident, function.as_ref()) {
-        ledger.push_gap(blind);
+    for unread in unread_sources(incident) {
+        ledger.push_gap(unread);
     }
     for item in ledger.items() {
         reader.observer.emit(RunEvent::Gathered {
@@ -110,8 +110,8 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
     Gathered { ledger, log_groups }
 }
 
-/// What the playbook says cannot be seen for this kind of resource.
-fn blind_spots(incident: &Incident, _function: Option<&FunctionState>) -> Vec<Gap> {
+/// Sources that the playbook has no way to read for this kind of resource.
+fn unread_sources(incident: &Incident) -> Vec<Gap> {
     let Some(service) = incident.resource.service() else {
         let what = if incident.resource.namespace.is_empty() {
             "this kind of alarm"
@@ -130,7 +130,7 @@ fn blind_spots(incident: &Incident, _function: Option<&FunctionState>) -> Vec<Ga
             Source::Changes,
             &format!("changes of {}", incident.resource.name),
             Status::NotApplicable,
-            &format!("no source of changes is read for a {}", service.title),
+            "not read for this service",
         )];
     }
     Vec::new()

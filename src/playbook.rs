@@ -26,7 +26,7 @@ pub struct Service {
     /// Which collector of changes applies.
     #[serde(default)]
     pub changes: ChangeSource,
-    /// Why the row's logs or changes may be absent, in words for the report: "RDS logs are read only where they are exported".
+    /// What is never read for this kind of resource, a noun each with the reason: `who deployed (CloudTrail is not read)`.
     #[serde(default)]
     pub blind_spots: Vec<String>,
     /// Console page of the resource; `{region}` and `{resource}` are filled in.
@@ -49,9 +49,16 @@ pub struct Companion {
     pub role: Role,
     /// What to call it in a sentence: `throttles`.
     pub title: String,
+    /// CloudWatch's unit, as AWS documents it for the metric. `GetMetricData` does not return one, and a bare
+    /// "522" tells a reader nothing.
+    #[serde(default)]
+    pub unit: Option<String>,
     /// Whether a period without a datapoint means zero.
     #[serde(default)]
     pub missing_is_zero: bool,
+    /// Whether many a healthy resource never has data here, so that its silence is not worth telling.
+    #[serde(default)]
+    pub optional: bool,
 }
 
 /// What a metric stands for.

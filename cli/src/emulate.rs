@@ -1,6 +1,9 @@
 //! `emulate`: a recorded incident as a local AWS, Bedrock and Slack, until Ctrl-C.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 
 use sre_agent_emulator::Scenario;
 
@@ -15,15 +18,19 @@ pub(crate) async fn run(asked: Emulate) -> Result<Ending, Failure> {
     let listen = SocketAddr::new(asked.listen, asked.port);
     let local = LocalAws::start(scenario, Some(&asked.trouble), Some(listen)).await?;
     let endpoint = local.emulator.endpoint();
+    let unable = |error| Failure::failed(format!("Ctrl-C cannot be waited for: {error}"));
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    // The first poll sets the handler up. Who reads the line below may stop the program at once, and must not kill it.
+    if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(interrupted.as_mut().poll(context))).await {
+        return outcome.map(|()| Ending::Done).map_err(unable);
+    }
     // Programs wait for this line, so it comes first and stays as it is.
     say(false, format_args!("listening on {endpoint}"));
     say(false, instructions(local.emulator.scenario(), &endpoint, &local.findings_topic()));
     if let Some(folder) = &asked.trouble.model_by_hand {
         say(false, format_args!("The model is played by hand: questions appear in {}", folder.display()));
     }
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|error| Failure::failed(format!("Ctrl-C cannot be waited for: {error}")))?;
+    interrupted.await.map_err(unable)?;
     local.emulator.stop().await;
     Ok(Ending::Done)
 }

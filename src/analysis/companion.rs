@@ -36,6 +36,8 @@ pub struct CompanionFinding {
     pub title: String,
     /// What it stands for.
     pub role: Role,
+    /// Whether a healthy resource may never have it.
+    pub optional: bool,
     /// What it does.
     pub state: CompanionState,
     /// Newest value.
@@ -47,6 +49,14 @@ pub struct CompanionFinding {
 }
 
 impl CompanionFinding {
+    /// Returns the newest value with its title: `throttles 0`, `p99 duration 812 ms`.
+    pub fn now(&self) -> String {
+        match self.value {
+            Some(value) => format!("{} {}", self.title, quantity(value, self.unit.as_deref())),
+            None => self.title.clone(),
+        }
+    }
+
     /// Returns the finding in a few words: `throttles 0`, `duration p99 812 ms (normal 700 to 1100)`.
     pub fn words(&self) -> String {
         let value = self.value.map(|value| quantity(value, self.unit.as_deref()));
@@ -89,6 +99,10 @@ fn look_at(companion: &Companion, readings: &Readings<'_>) -> CompanionFinding {
     let evidence = readings.companion_evidence(companion);
     let reading = readings.companion(companion);
     let state = match (&reading, evidence) {
+        // Zeros would be put in for data that such a resource never has.
+        (Some(reading), _) if companion.optional && reading.series.datapoints.is_empty() => {
+            CompanionState::NoData
+        }
         (Some(reading), _) if !reading.points.is_empty() => judge(companion, reading),
         (_, Some(evidence)) if !evidence.status.was_checked() => CompanionState::NotChecked(evidence.status),
         (_, Some(_)) => CompanionState::NoData,
@@ -102,6 +116,7 @@ fn look_at(companion: &Companion, readings: &Readings<'_>) -> CompanionFinding {
         evidence: evidence.map(|evidence| evidence.id.clone()),
         title: companion.title.clone(),
         role: companion.role,
+        optional: companion.optional,
         state,
         value: newest.map(|point| point.value),
         unit: reading.as_ref().and_then(|reading| reading.series.unit.clone()),

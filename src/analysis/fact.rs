@@ -13,7 +13,7 @@ use crate::analysis::timeline::{is_telling, message_of};
 use crate::clock::Timestamp;
 use crate::evidence::log_lines::TemplateTrend;
 use crate::evidence::text::{clock_time, moment, number, second};
-use crate::evidence::{Body, Evidence, Fact, LogTemplate};
+use crate::evidence::{Body, Evidence, Fact, FactKind, LogTemplate};
 use crate::id::EvidenceId;
 use crate::redact::Redacted;
 
@@ -33,8 +33,15 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    fn new(title: impl Into<String>, text: &str, formula: String, inputs: Vec<EvidenceId>) -> Self {
+    fn new(
+        kind: FactKind,
+        title: impl Into<String>,
+        text: &str,
+        formula: String,
+        inputs: Vec<EvidenceId>,
+    ) -> Self {
         let fact = Fact {
+            kind,
             text: Redacted::new(text),
             formula,
             inputs,
@@ -85,7 +92,7 @@ pub(crate) fn share_of_failures(counted: &Counted<'_>, at: Timestamp) -> Option<
     );
     let formula = format!("100 * {errors}@{time} / {traffic}@{time}");
     let inputs = vec![errors.clone(), traffic.clone()];
-    let share = Derived::new("share of failed requests", &text, formula, inputs);
+    let share = Derived::new(FactKind::FailureShare, "share of failed requests", &text, formula, inputs);
     Some(share.showing(format!("{}%", percent_digits(percent)), Some(percent)).at(at))
 }
 
@@ -101,7 +108,7 @@ pub(crate) fn peak(own: &Reading<'_>, impact: &Impact, onset: &Onset) -> Derived
         let _ = write!(text, "; normal is {}", range_words(baseline.low, baseline.high, unit));
     }
     let formula = format!("{}({}) from {} on", impact.extreme(), impact.evidence, clock_time(onset.at));
-    Derived::new("worst value since the onset", &text, formula, own.inputs())
+    Derived::new(FactKind::Peak, "worst value since the onset", &text, formula, own.inputs())
         .showing(value, Some(impact.peak))
         .at(impact.peak_at)
 }
@@ -114,7 +121,13 @@ pub(crate) fn worst_before(impact: &Impact, onset: &Onset) -> Option<Derived> {
     let text =
         format!("The worst {} in the {days} before was {value}, at {}", impact.metric, moment(worst.at));
     let formula = format!("{}({}) before {}", impact.extreme(), worst.evidence, moment(onset.at));
-    let fact = Derived::new("worst value before the onset", &text, formula, vec![worst.evidence.clone()]);
+    let fact = Derived::new(
+        FactKind::WorstBefore,
+        "worst value before the onset",
+        &text,
+        formula,
+        vec![worst.evidence.clone()],
+    );
     Some(fact.showing(value, Some(worst.value)).at(worst.at))
 }
 
@@ -131,7 +144,9 @@ pub(crate) fn onset(own: &Reading<'_>, onset: &Onset) -> Option<Derived> {
         quantity(change.after, unit)
     );
     let formula = format!("first period of the run of {} beyond its normal range", own.evidence.id);
-    Some(Derived::new("onset", &text, formula, own.inputs()).showing(time, None).at(onset.at))
+    Some(
+        Derived::new(FactKind::Onset, "onset", &text, formula, own.inputs()).showing(time, None).at(onset.at),
+    )
 }
 
 /// Returns when an entity served its first request.
@@ -140,9 +155,15 @@ pub(crate) fn first_served(entity: &str, served: &FirstServed) -> Derived {
     let text = format!("{entity} served its first request at {time}");
     let names: Vec<_> = served.inputs.iter().map(ToString::to_string).collect();
     let formula = format!("first period with requests, and its first log line: {}", names.join(", "));
-    Derived::new(format!("first request of {entity}"), &text, formula, served.inputs.clone())
-        .showing(time, None)
-        .at(served.at)
+    Derived::new(
+        FactKind::FirstServed,
+        format!("first request of {entity}"),
+        &text,
+        formula,
+        served.inputs.clone(),
+    )
+    .showing(time, None)
+    .at(served.at)
 }
 
 /// Returns how much of the traffic an entity served in one period.
@@ -163,7 +184,13 @@ pub(crate) fn share_of_traffic(
     let text = format!("At {time}, {} served {here} of {all} requests ({digits}%)", entity.name);
     let names: Vec<_> = inputs.iter().map(|id| format!("{id}@{time}")).collect();
     let formula = format!("{own}@{time} / ({}) * 100", names.join(" + "));
-    let fact = Derived::new(format!("share of traffic of {}", entity.name), &text, formula, inputs);
+    let fact = Derived::new(
+        FactKind::TrafficShare,
+        format!("share of traffic of {}", entity.name),
+        &text,
+        formula,
+        inputs,
+    );
     Some(fact.showing(format!("{digits}%"), Some(percent)).at(at))
 }
 
@@ -185,7 +212,7 @@ pub(crate) fn comparison(found: &Comparison) -> Derived {
         names.join(", ")
     );
     let title = format!("{} beside {}", found.entity, found.other);
-    let mut fact = Derived::new(title, &text, formula, found.inputs.clone())
+    let mut fact = Derived::new(FactKind::Comparison, title, &text, formula, found.inputs.clone())
         .showing(here, Some(100.0 * found.here.share()))
         .at(found.from);
     fact.fact.discriminates = Some(found.entity.clone());
@@ -219,8 +246,8 @@ pub(crate) fn new_templates(
             {
                 let lines = u64::try_from(streams.len()).unwrap_or(u64::MAX);
                 let here = entity.failures(first_at_period(entity, first_at), Timestamp::MAX);
-                fact.fact.text =
-                    Redacted::new(&format!("{}; all {lines} read are of {}", fact.fact.text, entity.name));
+                let whose = if lines == template.incident_count { "all" } else { "all that were read" };
+                fact.fact.text = Redacted::new(&format!("{}, {whose} of {}", fact.fact.text, entity.name));
                 let own = Failures { failed: lines.min(here.of), of: here.of };
                 let all_were_read = read.complete && lines == template.incident_count;
                 if all_were_read && more_failures(own, Failures { failed: 0, of: there }) < CLEAR {
@@ -272,7 +299,7 @@ fn first_seen(
             };
         }
         let time = clock_second(first_at);
-        ("new log message", format!("First seen {time}: \"{message}\", {at_least}{count} {lines}, {before}"))
+        ("new log message", format!("First seen {time}, {before}: \"{message}\", {at_least}{count} {lines}"))
     } else {
         let expected = number(template.expected);
         let text = format!(
@@ -280,7 +307,9 @@ fn first_seen(
         );
         ("more frequent log message", text)
     };
-    Derived::new(title, &text, formula, inputs).showing(clock_second(first_at), None).at(first_at)
+    Derived::new(FactKind::LogTemplate, title, &text, formula, inputs)
+        .showing(clock_second(first_at), None)
+        .at(first_at)
 }
 
 /// Returns the search for the template's words in the time before the incident, where one was made, and the newest
@@ -343,7 +372,10 @@ pub(crate) fn normal_companions(companions: &[CompanionFinding]) -> Option<Deriv
     let text = format!("Normal: {}", words.join(", "));
     let formula = format!("no change point against the baseline in {}", names.join(", "));
     let titles: Vec<&str> = normal.iter().map(|companion| companion.title.as_str()).collect();
-    Some(Derived::new("what is normal", &text, formula, inputs).showing(titles.join(", "), None))
+    Some(
+        Derived::new(FactKind::Normal, "what is normal", &text, formula, inputs)
+            .showing(titles.join(", "), None),
+    )
 }
 
 /// Returns a companion's change.
@@ -361,7 +393,7 @@ pub(crate) fn changed_companion(companion: &CompanionFinding) -> Option<Derived>
     );
     let formula = format!("first period of the run of {id} beyond its normal range");
     Some(
-        Derived::new(format!("change of {}", companion.title), &text, formula, vec![id])
+        Derived::new(FactKind::Companion, format!("change of {}", companion.title), &text, formula, vec![id])
             .showing(time, None)
             .at(change.at),
     )

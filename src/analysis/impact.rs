@@ -113,7 +113,13 @@ impl Impact {
             (Some(failing), Some(total), Some(share)) => {
                 format!("{over}{failing} of {total} requests/{per} fail ({}%)", percent_digits(100.0 * share))
             }
-            _ => format!("{over}{} {} per {per}", self.name(), quantity(self.value, unit)),
+            _ if self.statistic.is_count() => {
+                format!("{over}{} {} per {per}, share unknown", self.name(), quantity(self.value, unit))
+            }
+            _ if over.is_empty() => {
+                format!("{} {} at {}", self.name(), quantity(self.value, unit), clock_time(self.at))
+            }
+            _ => format!("{over}{} {}", self.name(), quantity(self.value, unit)),
         };
         let normal = self.normal.as_ref().map(|normal| format!("normal {normal}"));
         let threshold = self.threshold.map(|threshold| format!("alarm at {}", quantity(threshold, unit)));
@@ -121,8 +127,13 @@ impl Impact {
         let worst = worst.map(|worst| format!("{}-day worst {}", worst.days, quantity(worst.value, unit)));
         let second = normal.into_iter().chain(threshold).chain(worst).collect::<Vec<_>>().join(" · ");
         let (from, to) = self.shown;
-        let bars =
-            format!("{} {}, {}-{}", sparkline(&self.values), self.name(), clock_time(from), clock_time(to));
+        let bars = sparkline(&self.values);
+        // One bar is no picture.
+        let bars = if self.values.len() > 1 {
+            format!("{bars} {}/{per}, {}-{}", self.name(), clock_time(from), clock_time(to))
+        } else {
+            String::new()
+        };
         [first, second, bars].into_iter().filter(|line| !line.is_empty()).collect()
     }
 

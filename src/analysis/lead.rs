@@ -194,7 +194,8 @@ fn served_words(served: &FirstServed, onset: &Onset, own_error: Option<&Exclusiv
 
 /// Returns `2 s before`, `12 min before`, `within a second of`, `in the period of`.
 fn distance_words(earlier: Timestamp, later: Timestamp) -> String {
-    let seconds = later.duration_since(earlier).as_secs();
+    // As printed: two times that read 38 and 40 are two seconds apart, whatever their fractions.
+    let seconds = later.as_second() - earlier.as_second();
     match seconds {
         ..0 => "in the period of".to_owned(),
         0 => "within a second of".to_owned(),

@@ -33,7 +33,9 @@ fn service() -> Service {
         statistic: statistic.into(),
         role,
         title: title.into(),
+        unit: None,
         missing_is_zero,
+        optional: false,
     };
     Service {
         namespace: "AWS/Lambda".into(),
@@ -257,7 +259,7 @@ fn a_bad_deployment_is_told_from_its_neighbour() {
     F4 version 58 served its first request at 03:02:38 -> 03:02:38
     F5 At 03:04: version 58 fails 43 of 60, version 57 fails 0 of 58 -> 43 of 60 [version 58]
     F6 At 03:04, version 58 served 60 of 118 requests (51%) -> 51%
-    F7 First seen 03:02:40: "ERROR Invoke Error TypeError: Cannot read properties of undefined (reading 'taxRate')", 30 lines, none in the baseline; all 30 read are of version 58 -> 03:02:40 [version 58]
+    F7 First seen 03:02:40, none in the baseline: "ERROR Invoke Error TypeError: Cannot read properties of undefined (reading 'taxRate')", 30 lines, all of version 58 -> 03:02:40 [version 58]
     F8 Normal: invocations 118 (normal 116 to 121), throttles 0, duration p99 802 ms (normal 800 to 806) -> invocations, throttles, duration p99
     03:01:10 version 58 was published [C1]
     03:02:00 Errors rose from 0 to 41 [M4]
@@ -278,7 +280,7 @@ fn a_bad_deployment_is_told_from_its_neighbour() {
         [
             "43 of 118 requests/min fail (36%)",
             "normal 0 of ~118 · alarm at 20",
-            "▁▁▁▁▁▁▁▁▅██ Errors, 02:54-03:04"
+            "▁▁▁▁▁▁▁▁▅██ Errors/min, 02:54-03:04"
         ]
     );
     assert_eq!(analysis.condition_hint, ConditionHint::Still);
@@ -442,7 +444,7 @@ fn a_symptom_that_is_over_is_told_at_its_worst() {
     assert_eq!(analysis.condition_hint, ConditionHint::Recovered);
     let impact = analysis.impact.unwrap();
     assert_eq!((impact.at, impact.value, impact.failing), (at("02:43:00"), 3_981.0, None));
-    assert_eq!(impact.lines()[0], "At its worst, 02:43: Duration p99 3981 ms per min");
+    assert_eq!(impact.lines()[0], "At its worst, 02:43: Duration p99 3981 ms");
     let change = analysis.onset.unwrap().change.unwrap();
     assert_eq!((change.at, change.last), (at("02:40:00"), Some(at("02:43:00"))));
 }
@@ -506,7 +508,9 @@ fn a_search_of_the_weeks_before_says_whether_the_error_is_really_new() {
         case.push(Source::Logs, "before", window, Status::Found, Body::Logs(logs));
         texts(&case.analysis())
     };
-    assert!(told(vec![]).contains("30 lines, none in the 14 days before; all 30 read are of version 58"));
+    let fact = told(vec![]);
+    assert!(fact.contains("First seen 03:02:40, none in the 14 days before:"), "{fact}");
+    assert!(fact.contains("30 lines, all of version 58"), "{fact}");
     let line = LogLine {
         at: "2026-11-20T08:00:00Z".parse().unwrap(),
         stream: "s".into(),

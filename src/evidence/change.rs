@@ -49,9 +49,37 @@ pub struct Rollback {
     pub previous_version: String,
 }
 
+/// What a fact is about; the card chooses and orders by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactKind {
+    /// When the alarm's metric left its normal range.
+    Onset,
+    /// How many requests failed, of how many.
+    FailureShare,
+    /// The worst value since the onset.
+    Peak,
+    /// The worst value of the time before.
+    WorstBefore,
+    /// The first request of a version.
+    FirstServed,
+    /// What one version fails beside the others.
+    Comparison,
+    /// How much of the traffic a version serves.
+    TrafficShare,
+    /// A log text that is new or more frequent.
+    LogTemplate,
+    /// A metric beside the alarm's own that left its normal range.
+    Companion,
+    /// Metrics that are as usual.
+    Normal,
+}
+
 /// A number or statement that code derived from evidence, so that it can be cited and computed again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
+    /// What it is about.
+    pub kind: FactKind,
     /// One sentence with the value in it; `{value}`-free, ready to print.
     pub text: Redacted,
     /// How the value follows from the inputs: `100 * sum(M1) / sum(M2)`.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::clock::Timestamp;
-use crate::evidence::{Body, Datapoint, Evidence, LogLine, LogTemplate, Series};
+use crate::evidence::{Body, Datapoint, Evidence, LogLine, LogLines, LogTemplate, Series, TemplateTrend};
 use crate::incident::Window;
 
 /// Longest log line that a model is shown, characters. A Lambda stack trace fits; a dumped payload does not.
@@ -17,31 +17,16 @@ impl Evidence {
 
     /// Returns the evidence as text; series and log lines only within `window`, where one is given.
     pub fn text_within(&self, window: Option<Window>) -> String {
-        let mut text = format!(
-            "[{}] {} | {} | {} to {}",
-            self.id,
-            self.title,
-            self.status.as_str(),
-            moment(self.window.start),
-            moment(self.window.end),
-        );
-        if let Some(horizon) = self.horizon {
-            let _ = write!(text, " | seen up to {}", moment(horizon));
-        }
+        let mut text = self.headline();
         text.push('\n');
         match &self.body {
             Body::Nothing => {}
-            Body::Series(series) => text.push_str(&series_text(series, window)),
+            Body::Series(series) => {
+                let _ = writeln!(text, "{}", series_head(series));
+                text.push_str(&points_text(series, window));
+            }
             Body::Logs(logs) => {
-                let _ = writeln!(
-                    text,
-                    "log group {}{}",
-                    logs.group,
-                    if logs.complete { "" } else { " (not all lines were read: counts are lower bounds)" }
-                );
-                for template in &logs.templates {
-                    let _ = writeln!(text, "{}", template_text(template));
-                }
+                text.push_str(&logs_head(logs));
                 let shown =
                     logs.lines.iter().filter(|line| window.is_none_or(|window| window.contains(line.at)));
                 for line in shown {
@@ -72,9 +57,21 @@ impl Evidence {
         text
     }
 
-    /// Returns the head line only: id, title, status, window.
+    /// Returns the head line only: id and title; for what was asked over a window also the status and the window.
     pub fn headline(&self) -> String {
-        self.text_within(None).lines().next().unwrap_or_default().to_owned()
+        let mut text = format!("[{}] {}", self.id, self.title);
+        match &self.body {
+            // A change and a fact say their own time.
+            Body::Change(_) | Body::Fact(_) => {}
+            Body::Nothing | Body::Series(_) | Body::Logs(_) | Body::Alarm(_) => {
+                let (start, end) = (moment(self.window.start), moment(self.window.end));
+                let _ = write!(text, " | {} | {start} to {end}", self.status.as_str());
+            }
+        }
+        if let Some(horizon) = self.horizon {
+            let _ = write!(text, " | seen up to {}", moment(horizon));
+        }
+        text
     }
 }
 
@@ -109,29 +106,39 @@ pub fn number(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-fn series_text(series: &Series, window: Option<Window>) -> String {
+/// Returns what a series is of, on one line.
+pub fn series_head(series: &Series) -> String {
     let dimensions: Vec<_> =
         series.metric.dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let mut text = format!(
-        "{} {} {} ({}) every {} s{}\n",
+    format!(
+        "{} {} {} ({}) every {} s{}",
         series.metric.namespace,
         series.metric.name,
         series.statistic.as_str(),
         dimensions.join(", "),
         series.period_seconds,
         series.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default(),
-    );
+    )
+}
+
+/// Datapoints on one row.
+const POINTS_A_ROW: usize = 10;
+
+/// Returns the datapoints, ten on a row behind their day: `2026-11-24 03:02 22, 03:03 41`. Equal neighbours make one
+/// entry, so that a quiet day costs a few words and not 1,440.
+pub fn points_text(series: &Series, window: Option<Window>) -> String {
     let shown: Vec<&Datapoint> = series
         .datapoints
         .iter()
         .filter(|point| window.is_none_or(|window| window.contains(point.at)))
         .collect();
     if shown.is_empty() {
-        text.push_str("no datapoints\n");
+        return "no datapoints\n".to_owned();
     }
+    let mut text = String::new();
+    let mut row: (String, usize) = (String::new(), 0);
     let mut rest = shown.as_slice();
     while let Some((first, _)) = rest.split_first() {
-        // Equal neighbours make one row, so that a quiet day costs a line and not 1,440.
         let mut length = 1;
         while let (Some(previous), Some(next)) = (rest.get(length - 1), rest.get(length)) {
             let step = next.at.duration_since(previous.at).as_secs();
@@ -141,18 +148,42 @@ fn series_text(series: &Series, window: Option<Window>) -> String {
             length += 1;
         }
         let last = rest.get(length - 1).unwrap_or(first);
-        if length == 1 {
-            let _ = writeln!(text, "{} {}", moment(first.at), number(first.value));
+        let day = day(first.at);
+        if row.0 != day || row.1 == POINTS_A_ROW {
+            let end = if text.is_empty() { "" } else { "\n" };
+            let _ = write!(text, "{end}{day} ");
+            row = (day, 0);
         } else {
-            let _ = writeln!(
-                text,
-                "{} to {} {} ({length} times)",
-                moment(first.at),
-                moment(last.at),
-                number(first.value)
-            );
+            text.push_str(", ");
+        }
+        row.1 += 1;
+        let value = number(first.value);
+        if length == 1 {
+            let _ = write!(text, "{} {value}", clock_time(first.at));
+        } else {
+            // A run over midnight names the day on which it ends.
+            let end = if self::day(last.at) == row.0 { clock_time(last.at) } else { moment(last.at) };
+            let _ = write!(text, "{} to {end} {value} ({length} times)", clock_time(first.at));
         }
         rest = rest.get(length..).unwrap_or_default();
+    }
+    text.push('\n');
+    text
+}
+
+fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+/// Returns the log group and the templates, a line each; without the lines themselves.
+pub fn logs_head(logs: &LogLines) -> String {
+    let bounds = if logs.complete { "" } else { " (not all lines were read: counts are lower bounds)" };
+    let mut text = format!("log group {}{bounds}\n", logs.group);
+    for template in &logs.templates {
+        let _ = writeln!(text, "{}", template_text(template));
+    }
+    if logs.lines.is_empty() && logs.templates.is_empty() {
+        text.push_str("no such line\n");
     }
     text
 }
@@ -167,9 +198,14 @@ pub fn line_text(line: &LogLine) -> String {
 
 fn template_text(template: &LogTemplate) -> String {
     let first = template.first_at.map(|at| format!(", first {}", second(at))).unwrap_or_default();
+    let trend = match template.trend {
+        TemplateTrend::New => "new",
+        TemplateTrend::Surged => "surged",
+        TemplateTrend::Vanished => "vanished",
+        TemplateTrend::Steady => "as usual",
+    };
     format!(
-        "template {:?}: {} in the incident window, {} in the baseline ({} expected){first}: {}",
-        template.trend,
+        "{trend}: {} in the incident window, {} in the baseline ({} expected){first}: {}",
         template.incident_count,
         template.baseline_count,
         number(template.expected),
@@ -185,5 +221,40 @@ mod tests {
     fn numbers_are_written_as_people_write_them() {
         let written = [43.0, 0.1, 36.4406, 812.4, 0.0, 4.2, -1.5, 1234.56].map(number);
         assert_eq!(written, ["43", "0.1", "36.4", "812", "0", "4.2", "-1.5", "1235"]);
+    }
+
+    #[test]
+    fn datapoints_stand_ten_on_a_row_and_equal_neighbours_are_one_entry() {
+        let start: Timestamp = "2026-11-24T23:50:00Z".parse().unwrap();
+        let values = [5.0, 0.0, 0.0, 0.0, 7.0].into_iter().chain((0..14).map(f64::from));
+        let datapoints = values
+            .zip(0..)
+            .map(|(value, minute)| Datapoint {
+                at: start.checked_add(jiff::SignedDuration::from_mins(minute)).unwrap(),
+                value,
+            })
+            .collect();
+        let mut series = Series {
+            metric: crate::evidence::MetricId {
+                namespace: "AWS/Lambda".into(),
+                name: "Errors".into(),
+                dimensions: std::collections::BTreeMap::new(),
+            },
+            statistic: crate::evidence::Statistic("Sum".into()),
+            period_seconds: 60,
+            unit: None,
+            datapoints,
+        };
+        assert_eq!(
+            points_text(&series, None),
+            "2026-11-24 23:50 5, 23:51 to 23:53 0 (3 times), 23:54 7, 23:55 0, 23:56 1, 23:57 2, 23:58 3, 23:59 4\n\
+             2026-11-25 00:00 5, 00:01 6, 00:02 7, 00:03 8, 00:04 9, 00:05 10, 00:06 11, 00:07 12, 00:08 13\n"
+        );
+        for point in &mut series.datapoints {
+            point.value = 0.0;
+        }
+        assert_eq!(points_text(&series, None), "2026-11-24 23:50 to 2026-11-25 00:08 0 (19 times)\n");
+        series.datapoints.clear();
+        assert_eq!(points_text(&series, None), "no datapoints\n");
     }
 }

@@ -146,12 +146,25 @@ fn shift(
         target: alias.map_or_else(|| name.clone(), |alias| format!("{name}:{}", alias.name)),
         entity: format!("version {}", version.version),
         summary: Redacted::new(&format!(
-            "version {} began to serve (first line in its log streams)",
-            version.version
+            "version {} began to serve{}",
+            version.version,
+            alias.and_then(|alias| given(alias, &version.version)).unwrap_or_default()
         )),
-        details: alias.map(|alias| vec![Redacted::new(&weights(alias))]).unwrap_or_default(),
+        details: [Redacted::new("seen as the first line in its log streams")]
+            .into_iter()
+            .chain(alias.map(|alias| Redacted::new(&weights(alias))))
+            .collect(),
         rollback: None,
     }
+}
+
+/// Says what an alias gives to the version now: `; alias "live" gives it 50%`.
+fn given(alias: &FunctionAlias, version: &str) -> Option<String> {
+    let name = &alias.name;
+    if let Some((_, per_mille)) = alias.weights.iter().find(|(weighted, _)| weighted == version) {
+        return Some(format!("; alias \"{name}\" gives it {}%", percent(*per_mille)));
+    }
+    (alias.version == version && alias.weights.is_empty()).then(|| format!("; alias \"{name}\" gives it all"))
 }
 
 /// Says how an alias splits its traffic.

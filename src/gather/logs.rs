@@ -1,6 +1,6 @@
 //! The log group, found and verified; error texts in the incident against normal times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
@@ -20,8 +20,8 @@ const TROUBLE: &str = "?ERROR ?Error ?error ?WARN ?Warn ?Exception ?exception ?F
 /// Most lines read of one window; a page of `FilterLogEvents` holds 10,000.
 const MOST_LINES: usize = 10_000;
 
-/// Most lines that the ledger keeps for quoting.
-const KEPT_LINES: usize = 120;
+/// Most lines that the ledger keeps for quoting and for telling in whose streams an error stands.
+const KEPT_LINES: usize = 300;
 
 /// How far back a new text is searched for.
 const FIRST_SEEN: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -59,7 +59,7 @@ pub(crate) async fn read(
         ));
         return reading;
     }
-    find_group(reader, &candidates, &mut reading).await;
+    find_group(&incident.resource.name, reader, &candidates, &mut reading).await;
     let Some(group) = reading.group.clone() else { return reading };
     let request = |window: Window| LogRequest {
         group: group.clone(),
@@ -132,7 +132,7 @@ fn candidates(incident: &Incident, reader: &Reader<'_>, function: Option<&Functi
 }
 
 /// Takes the first candidate that exists. A lookup that is denied does not rule the group out: it is read on trust.
-async fn find_group(reader: &Reader<'_>, candidates: &[String], reading: &mut LogReading) {
+async fn find_group(resource: &str, reader: &Reader<'_>, candidates: &[String], reading: &mut LogReading) {
     for candidate in candidates {
         let subject = format!("log group {candidate}");
         let answer = reader.telemetry.log_group(candidate);
@@ -154,9 +154,9 @@ async fn find_group(reader: &Reader<'_>, candidates: &[String], reading: &mut Lo
     }
     reading.gaps.push(gap(
         Source::Logs,
-        &format!("logs, tried {}", candidates.join(", ")),
+        &format!("log group of {resource}"),
         Status::Missing,
-        "no such log group exists",
+        &format!("none of these exists: {}", candidates.join(", ")),
     ));
 }
 
@@ -221,19 +221,29 @@ fn digest(incident: &Incident, reading: &mut LogReading) {
     reading.lines = kept(&lines, &reading.templates);
 }
 
-/// Keeps lines for quoting: the first of each template, then the newest texts, oldest first.
+/// Keeps lines, oldest first: the first of each template, then those of new and surged templates, the most telling
+/// template first.
 fn kept(lines: &[LogLine], templates: &[LogTemplate]) -> Vec<LogLine> {
-    let mut keep: Vec<usize> = Vec::new();
-    for template in templates {
+    let first_of = |template: &LogTemplate| {
         let of_sample = lines.iter().position(|line| line.text == template.sample);
-        let first = lines.iter().position(|line| Some(line.at) == template.first_at);
-        for index in of_sample.into_iter().chain(first) {
-            if !keep.contains(&index) && keep.len() < KEPT_LINES {
-                keep.push(index);
-            }
+        of_sample.or_else(|| lines.iter().position(|line| Some(line.at) == template.first_at))
+    };
+    let firsts = templates.iter().filter_map(first_of);
+    let more = templates
+        .iter()
+        .filter(|template| matches!(template.trend, TemplateTrend::New | TemplateTrend::Surged))
+        .flat_map(|template| {
+            let of_template =
+                move |(_, line): &(usize, &LogLine)| log_templates::belongs(line.text.as_str(), template);
+            lines.iter().enumerate().filter(of_template).map(|(index, _)| index)
+        });
+    let mut keep: BTreeSet<usize> = BTreeSet::new();
+    for index in firsts.chain(more) {
+        if keep.len() == KEPT_LINES {
+            break;
         }
+        keep.insert(index);
     }
-    keep.sort_unstable();
     keep.into_iter().filter_map(|index| lines.get(index).cloned()).collect()
 }
 

@@ -121,9 +121,12 @@ fn push(
     id: EvidenceId,
     title: &str,
     window: Window,
-    series: Series,
+    mut series: Series,
     ledger: &mut Ledger,
 ) {
+    if series.unit.is_none() {
+        series.unit = unit(incident, &series.metric.name);
+    }
     let query = console::metric_query(
         place(incident),
         &series.metric,
@@ -132,6 +135,15 @@ fn push(
         series.period_seconds,
     );
     ledger.push(evidence(id, Source::Metrics, title, query, window, Body::Series(series)));
+}
+
+/// Returns the unit of a metric: the alarm's own, where it names one, else what AWS documents for it.
+fn unit(incident: &Incident, metric: &str) -> Option<String> {
+    let own = incident.alarm.metric().filter(|trigger| trigger.metric == metric);
+    own.and_then(|trigger| trigger.unit.clone()).or_else(|| {
+        let mut companions = incident.resource.service()?.companions.iter();
+        companions.find(|companion| companion.metric == metric)?.unit.clone()
+    })
 }
 
 /// Reads failures and traffic by executed version, where an alias splits traffic.
@@ -145,10 +157,11 @@ pub(crate) async fn read_versions(
     else {
         return Ok(Vec::new());
     };
-    let wanted: Vec<(&str, &str)> = service
-        .companions
-        .iter()
-        .filter(|companion| matches!(companion.role, Role::Traffic | Role::Errors))
+    // The first metric of a role is the one that the role is about.
+    let first_of = |role| service.companions.iter().find(|companion| companion.role == role);
+    let wanted: Vec<(&str, &str)> = [Role::Traffic, Role::Errors]
+        .into_iter()
+        .filter_map(first_of)
         .map(|companion| (companion.metric.as_str(), companion.statistic.as_str()))
         .collect();
     let like = MetricId {

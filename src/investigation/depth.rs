@@ -48,7 +48,7 @@ const LEAST_TIME: Duration = Duration::from_secs(8);
 /// Chooses the depth. `asked` is the configured one, if it is not automatic.
 pub fn choose(asked: Option<Depth>, model_configured: bool, time_left: Duration) -> Choice {
     if asked == Some(Depth::Facts) {
-        return Choice { depth: Depth::Facts, reason: "configured: no model is asked".into() };
+        return Choice { depth: Depth::Facts, reason: "depth is set to facts".into() };
     }
     if !model_configured {
         return Choice { depth: Depth::Facts, reason: "no model is configured".into() };

@@ -5,9 +5,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::analysis::Analysis;
-use crate::evidence::text::{moment, second};
-use crate::evidence::{Body, Evidence, Ledger, Source};
+use jiff::SignedDuration;
+
+use crate::analysis::baseline::median;
+use crate::analysis::{Analysis, log_templates};
+use crate::evidence::text::{
+    clock_time, line_text, logs_head, moment, number, points_text, second, series_head,
+};
+use crate::evidence::{Body, Evidence, Ledger, LogLine, LogLines, Source, Window};
 use crate::incident::Incident;
 use crate::redact::{Fence, Redacted};
 
@@ -64,12 +69,24 @@ pub fn write(incident: &Incident, ledger: &Ledger, analysis: &Analysis, fence: &
         text.push_str(&fence.wrap(item.id.as_str(), &Redacted::new(item.text().trim_end())));
         text.push('\n');
     }
-    text.push_str("\n## Evidence\n");
-    for item in ledger.items().iter().filter(|item| item.source != Source::Analysis) {
-        let shown = if stands_whole(item, incident) { whole(item) } else { item.headline() };
-        text.push_str(&fence.wrap(item.id.as_str(), &Redacted::new(shown.trim_end())));
+    text.push_str("\n## Evidence of the incident\n");
+    let near = near(incident, analysis);
+    let (shown, listed): (Vec<&Evidence>, Vec<&Evidence>) = ledger
+        .items()
+        .iter()
+        .filter(|item| item.source != Source::Analysis)
+        .partition(|item| is_of_incident(item, incident) && has_something(item));
+    for item in shown {
+        text.push_str(&fence.wrap(item.id.as_str(), &Redacted::new(summed_up(item, near).trim_end())));
         text.push('\n');
     }
+    text.push_str("\n## Also read (the computed facts sum it up; read_evidence shows one whole)\n");
+    let mut titles = String::new();
+    for item in listed {
+        let _ = writeln!(titles, "{}: {}, {}", item.id, item.title, item.status.as_str());
+    }
+    text.push_str(&fence.wrap("list", &Redacted::new(titles.trim_end())));
+    text.push('\n');
     text.push_str("\n## Could not be read\n");
     if ledger.gaps().is_empty() {
         text.push_str("nothing\n");
@@ -138,17 +155,91 @@ fn alarm(incident: &Incident, fence: &Fence, text: &mut String) {
     text.push('\n');
 }
 
-/// Tells whether the digest shows the evidence whole: what is of the incident itself. Normal times are summed up in facts.
-fn stands_whole(item: &Evidence, incident: &Incident) -> bool {
+/// How long before the onset series are shown period by period.
+const NEAR: SignedDuration = SignedDuration::from_mins(10);
+
+/// Returns the time that is shown period by period: from shortly before the onset on.
+fn near(incident: &Incident, analysis: &Analysis) -> Window {
+    let onset = analysis.onset.as_ref().map_or(incident.first_breach, |onset| onset.at);
+    let period = incident.alarm.metric().map_or(60, |metric| metric.period_seconds.clamp(1, 86_400));
+    let lead = NEAR.max(SignedDuration::from_secs(5 * period));
+    Window { start: onset.checked_sub(lead).unwrap_or(onset), end: incident.window.end }
+}
+
+/// Tells whether the evidence is of the incident itself. Normal times are summed up in facts.
+fn is_of_incident(item: &Evidence, incident: &Incident) -> bool {
+    !matches!(item.body, Body::Series(_)) || item.window == incident.window
+}
+
+/// Tells whether the evidence holds more than its headline says.
+fn has_something(item: &Evidence) -> bool {
     match &item.body {
-        Body::Series(_) => item.window == incident.window,
+        Body::Series(series) => !series.datapoints.is_empty(),
         Body::Logs(_) | Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => true,
         Body::Nothing => false,
     }
 }
 
-fn whole(item: &Evidence) -> String {
-    let mut text = item.text();
+/// Returns evidence as an agent first sees it: a series period by period near the onset and summed up before it, of
+/// log lines the templates with a first and a last line each.
+fn summed_up(item: &Evidence, near: Window) -> String {
+    match &item.body {
+        Body::Series(series) => {
+            let mut text = format!("{}\n{}\n", item.headline(), series_head(series));
+            let before: Vec<f64> = series
+                .datapoints
+                .iter()
+                .filter(|point| point.at < near.start)
+                .map(|point| point.value)
+                .collect();
+            let lowest = before.iter().copied().min_by(f64::total_cmp);
+            let highest = before.iter().copied().max_by(f64::total_cmp);
+            if let (Some(lowest), Some(median), Some(highest)) = (lowest, median(&before), highest) {
+                let _ = writeln!(
+                    text,
+                    "until {}: lowest {}, median {}, highest {}",
+                    clock_time(near.start),
+                    number(lowest),
+                    number(median),
+                    number(highest)
+                );
+            }
+            text.push_str(&points_text(series, Some(near)));
+            text
+        }
+        Body::Logs(logs) => {
+            let mut text = format!("{}\n{}", item.headline(), logs_head(logs));
+            for line in telling_lines(logs) {
+                let _ = writeln!(text, "{}", line_text(line));
+            }
+            whole_or_cut(text, item)
+        }
+        Body::Change(_) | Body::Fact(_) | Body::Alarm(_) | Body::Nothing => whole_or_cut(item.text(), item),
+    }
+}
+
+/// Templates whose lines are shown.
+const MOST_TEMPLATES: usize = 4;
+
+/// Returns the first and the last kept line of each of the most telling templates; without templates the first lines.
+fn telling_lines(logs: &LogLines) -> Vec<&LogLine> {
+    if logs.templates.is_empty() {
+        return logs.lines.iter().take(2 * MOST_TEMPLATES).collect();
+    }
+    let mut lines: Vec<&LogLine> = Vec::new();
+    for template in logs.templates.iter().take(MOST_TEMPLATES) {
+        let of_template =
+            || logs.lines.iter().filter(|line| log_templates::belongs(line.text.as_str(), template));
+        for line in of_template().next().into_iter().chain(of_template().next_back()) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
+fn whole_or_cut(mut text: String, item: &Evidence) -> String {
     if let Some((cut, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(cut);
         let _ = write!(text, "\n(cut here: read_evidence {} shows the rest)", item.id);

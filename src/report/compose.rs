@@ -5,6 +5,7 @@
 mod card;
 mod details;
 mod footer;
+mod sections;
 
 use serde_json::{Value, json};
 
@@ -65,10 +66,22 @@ impl<'a> Told<'a> {
 
     /// Returns the evidence's mark as a link, where the evidence has a page.
     fn mark(&self, id: &EvidenceId) -> Span {
-        let link = self.ledger.get(id).and_then(|evidence| evidence.query.console.clone());
-        match link {
+        match self.console(id) {
             Some(url) => Span::Link { label: format!("[{id}]"), url },
             None => Span::Text(format!("[{id}]")),
+        }
+    }
+
+    /// Returns the page on which the evidence can be seen; for a derived fact that of its first input.
+    fn console(&self, id: &EvidenceId) -> Option<String> {
+        let evidence = self.ledger.get(id)?;
+        match &evidence.body {
+            Body::Fact(fact) => {
+                fact.inputs.iter().find_map(|input| self.ledger.get(input)?.query.console.clone())
+            }
+            Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing => {
+                evidence.query.console.clone()
+            }
         }
     }
 
@@ -146,8 +159,8 @@ pub fn document(told: &Told<'_>) -> Document {
         verdict: card::verdict(told),
         statement: card::statement(told),
         impact: card::impact(told),
-        sections: card::sections(told),
-        limits: card::limits(told),
+        sections: sections::sections(told),
+        limits: sections::limits(told),
         links: card::links(told),
         footer: footer::footer(told),
         details: details::details(told),

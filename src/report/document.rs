@@ -43,7 +43,7 @@ impl From<String> for Span {
     }
 }
 
-/// One line or paragraph; renderers fold it at 55 columns.
+/// One line or paragraph; each renderer folds it at its own width, at most 55 columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Line(pub Vec<Span>);

@@ -9,7 +9,7 @@ mod text;
 use crate::alarm::AlarmState;
 use crate::report::document::{Document, Line, Marks, Section, Span};
 
-pub(crate) use fold::{Face, Fold, Piece, Row, fold, unfolded};
+pub(crate) use fold::{Face, Fold, PHONE_WIDTH, Piece, Row, WIDTH, fold, unfolded};
 pub(crate) use text::{break_shortcodes, clean, clean_block, columns, shorten};
 
 /// Items of one list on the card; a card that needs more is not read.
@@ -53,26 +53,27 @@ pub(crate) struct Group {
     pub(crate) rows: Vec<Row>,
 }
 
-/// Returns the card of a document in the order in which a responder reads it.
-pub(crate) fn card(document: &Document) -> Vec<Group> {
+/// Returns the card of a document in the order in which a responder reads it, folded at `width` columns.
+pub(crate) fn card(document: &Document, width: usize) -> Vec<Group> {
+    let plain = Fold::card(width);
     let title_mark = format!("{} ", dot(document));
-    let mut header = fold(&document.title, Fold { first: &title_mark, ..Fold::CARD });
-    header.extend(fold(&document.condition, Fold::CARD));
+    let mut header = fold(&document.title, Fold { first: &title_mark, ..plain });
+    header.extend(fold(&document.condition, plain));
 
-    let mut verdict = fold(&document.verdict, Fold::CARD);
-    verdict.extend(fold(&paragraph(&document.statement), Fold::CARD));
+    let mut verdict = fold(&document.verdict, plain);
+    verdict.extend(fold(&paragraph(&document.statement), plain));
 
     let mut groups = vec![
         Group { part: Part::Header, rows: header },
         Group { part: Part::Verdict, rows: verdict },
-        Group { part: Part::Impact, rows: lines(&document.impact) },
+        Group { part: Part::Impact, rows: lines(&document.impact, plain) },
     ];
     for section in document.sections.iter().take(MOST_SECTIONS) {
-        groups.push(Group { part: Part::Section, rows: section_rows(section) });
+        groups.push(Group { part: Part::Section, rows: section_rows(section, plain) });
     }
-    groups.push(Group { part: Part::Limits, rows: lines(&document.limits) });
-    groups.push(Group { part: Part::Links, rows: fold(&links_line(&document.links), Fold::CARD) });
-    groups.push(Group { part: Part::Footer, rows: lines(&document.footer) });
+    groups.push(Group { part: Part::Limits, rows: lines(&document.limits, plain) });
+    groups.push(Group { part: Part::Links, rows: fold(&links_line(&document.links), plain) });
+    groups.push(Group { part: Part::Footer, rows: lines(&document.footer, plain) });
     groups.retain(|group| !group.rows.is_empty());
     groups
 }
@@ -123,21 +124,21 @@ pub(crate) fn item_marks(marks: Marks, index: usize) -> (String, String) {
     (first, hang)
 }
 
-fn lines(lines: &[Line]) -> Vec<Row> {
+fn lines(lines: &[Line], plain: Fold<'_>) -> Vec<Row> {
     let (items, more) = shown(lines);
-    let mut rows: Vec<Row> = items.iter().flat_map(|line| fold(line, Fold::CARD)).collect();
+    let mut rows: Vec<Row> = items.iter().flat_map(|line| fold(line, plain)).collect();
     if more > 0 {
         rows.push(vec![Piece::plain(left_out(more))]);
     }
     rows
 }
 
-fn section_rows(section: &Section) -> Vec<Row> {
-    let mut rows = fold(&Line(vec![Span::Bold(section.heading.clone())]), Fold::CARD);
+fn section_rows(section: &Section, plain: Fold<'_>) -> Vec<Row> {
+    let mut rows = fold(&Line(vec![Span::Bold(section.heading.clone())]), plain);
     let (items, more) = shown(&section.items);
     for (index, item) in items.iter().enumerate() {
         let (first, hang) = item_marks(section.marks, index);
-        rows.extend(fold(item, Fold { first: &first, hang: &hang, ..Fold::CARD }));
+        rows.extend(fold(item, Fold { first: &first, hang: &hang, ..plain }));
     }
     if more > 0 {
         rows.push(vec![Piece::plain(left_out(more))]);

@@ -3,7 +3,7 @@
 //! The card as on a terminal, then the addresses behind its links, because plain text cannot hide them.
 
 use crate::report::document::{Document, Line, Span};
-use crate::report::layout::{Face, Fold, Part, Row, card, clean_block, fold};
+use crate::report::layout::{Face, Fold, Part, Row, WIDTH, card, clean_block, fold};
 use crate::report::terminal::groups_as_text;
 
 /// Columns of the details; mail programs break lines at about 76.
@@ -14,7 +14,7 @@ const MOST_DETAIL_ROWS: usize = 40;
 
 /// Returns the card and its addresses.
 pub fn render(document: &Document) -> String {
-    let mut groups = card(document);
+    let mut groups = card(document, WIDTH);
     groups.retain(|group| group.part != Part::Links);
     let mut text = groups_as_text(&groups, |piece, _| piece.text.clone());
     let addresses = addresses(document);
@@ -78,7 +78,7 @@ fn addresses(document: &Document) -> Vec<(String, String)> {
 }
 
 fn single_row(line: &Line) -> Row {
-    fold(line, Fold { most_rows: 1, ..Fold::CARD }).into_iter().next().unwrap_or_default()
+    fold(line, Fold { most_rows: 1, ..Fold::card(WIDTH) }).into_iter().next().unwrap_or_default()
 }
 
 fn row_text(row: &Row) -> String {

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::report::document::Document;
-use crate::report::layout::{Face, Group, Part, Row, break_shortcodes, card, clean, shorten, unfolded};
+use crate::report::layout::{
+    Face, Group, PHONE_WIDTH, Part, Row, break_shortcodes, card, clean, shorten, unfolded,
+};
 use crate::report::terminal::groups_as_text;
 
 /// Slack takes 50 blocks a message.
@@ -28,7 +30,7 @@ const MOST_TEXT: usize = 4_000;
 
 /// Returns the message with blocks.
 pub fn render(document: &Document) -> Value {
-    let groups = card(document);
+    let groups = card(document, PHONE_WIDTH);
     let (closing, body): (Vec<&Group>, Vec<&Group>) =
         groups.iter().partition(|group| matches!(group.part, Part::Limits | Part::Links | Part::Footer));
 
@@ -69,7 +71,7 @@ pub fn render(document: &Document) -> Value {
 ///
 /// The card stands in a code block, where Slack makes nothing of it; the links follow.
 pub fn render_text(document: &Document) -> Value {
-    let groups = card(document);
+    let groups = card(document, PHONE_WIDTH);
     let (links, body): (Vec<Group>, Vec<Group>) =
         groups.into_iter().partition(|group| group.part == Part::Links);
 

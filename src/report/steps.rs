@@ -25,6 +25,8 @@ pub struct Step {
     pub link: Option<String>,
     /// What it changes; `None` for a look.
     pub changes: Option<String>,
+    /// Id of the look that goes before a change.
+    pub check_first: Option<String>,
 }
 
 /// Returns every step that applies, looks first.
@@ -59,6 +61,7 @@ pub fn offered(
                     Some(changes) => Some(fill(changes, &holes, str::to_owned)?),
                     None => None,
                 },
+                check_first: template.check_first.clone(),
             })
         })
         .collect();

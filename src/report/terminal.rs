@@ -3,13 +3,13 @@
 //! Colour never carries meaning alone, and nothing that came from outside can hold an escape sequence.
 
 use crate::report::document::Document;
-use crate::report::layout::{Face, Group, Part, Piece, card};
+use crate::report::layout::{Face, Group, Part, Piece, WIDTH, card};
 
 /// Returns the card as text without a final line end.
 ///
 /// With `colour` it holds ANSI emphasis, and citations and links can be clicked in terminals that know OSC 8.
 pub fn render(document: &Document, colour: bool) -> String {
-    groups_as_text(&card(document), |piece, part| match (colour, &piece.face) {
+    groups_as_text(&card(document, WIDTH), |piece, part| match (colour, &piece.face) {
         (false, _) | (true, Face::Plain | Face::Time(_)) => piece.text.clone(),
         (true, Face::Bold) => format!("\u{1b}[1m{}\u{1b}[22m", piece.text),
         (true, Face::Code) => format!("\u{1b}[36m{}\u{1b}[39m", piece.text),

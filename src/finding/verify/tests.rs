@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::evidence::{Change, ChangeKind, Fact, LogLine, LogLines, MetricId, Query, Statistic, Window};
+use crate::evidence::{
+    Change, ChangeKind, Fact, FactKind, LogLine, LogLines, MetricId, Query, Statistic, Window,
+};
 use crate::redact::Redacted;
 
 fn at(text: &str) -> Timestamp {
@@ -76,6 +78,7 @@ fn ledger() -> Ledger {
         "F1",
         Source::Analysis,
         Body::Fact(Fact {
+            kind: FactKind::Comparison,
             text: Redacted::new("At 03:04: version 58 fails 43 of 60, version 57 fails 0 of 58"),
             formula: "errors / invocations by version".into(),
             inputs: vec![EvidenceId::parse("M1")],

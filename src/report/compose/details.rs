@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::evidence::text::second;
+use crate::analysis::TimelineKind;
+use crate::evidence::text::{moment, second};
+use crate::evidence::{Body, Evidence, Status};
 use crate::finding::ClaimKind;
 use crate::model::catalogue;
+use crate::redact::Redacted;
 use crate::report::compose::Told;
 use crate::report::document::{Detail, Line, Span};
 
@@ -31,29 +34,56 @@ fn timeline(told: &Told<'_>) -> Detail {
         .entries
         .iter()
         .map(|entry| {
-            Line::text(format!("{} {} ", second(entry.at), entry.text)).with(told.mark(&entry.evidence))
+            // A metric knows its minute, not the second.
+            let at = if entry.kind == TimelineKind::Onset { moment(entry.at) } else { second(entry.at) };
+            Line::text(format!("{at} {} ", entry.text)).with(told.mark(&entry.evidence))
         })
         .collect();
     detail("Timeline (UTC)", items)
 }
 
+/// What was found about the incident, each with the way to see it again; what only served for comparison, and what
+/// came back empty, in a line each.
 fn evidence(told: &Told<'_>) -> Detail {
-    let items = told
-        .ledger
-        .items()
-        .iter()
-        .map(|item| {
-            let mut line = Line(vec![
-                told.mark(&item.id),
-                Span::Text(format!(" {} ({})", item.title, item.status.as_str())),
-            ]);
-            if !item.query.cli.is_empty() {
-                line = line.with(" ").with(Span::Code(item.query.cli.clone()));
-            }
-            line
-        })
-        .collect();
+    let (shown, listed): (Vec<&Evidence>, Vec<&Evidence>) = told.ledger.items().iter().partition(|item| {
+        let of_incident = !matches!(item.body, Body::Series(_)) || item.window == told.incident.window;
+        of_incident && item.status == Status::Found
+    });
+    let mut items: Vec<Line> = shown.into_iter().map(|item| shown_evidence(told, item)).collect();
+    for (what, status) in [("Read for comparison", Status::Found), ("Empty", Status::Empty)] {
+        let titles: Vec<String> = listed
+            .iter()
+            .filter(|item| item.status == status)
+            .map(|item| format!("{} {}", item.id, item.title))
+            .collect();
+        if !titles.is_empty() {
+            items.push(Line::text(format!("{what}: {}", titles.join("; "))));
+        }
+    }
     detail("Evidence, and how to see it again", items)
+}
+
+fn shown_evidence(told: &Told<'_>, item: &Evidence) -> Line {
+    let mark = Line(vec![told.mark(&item.id)]);
+    match &item.body {
+        Body::Fact(fact) => {
+            let inputs: Vec<_> = fact.inputs.iter().map(ToString::to_string).collect();
+            mark.with(format!(" {} (computed: {}; from {})", fact.text, fact.formula, inputs.join(", ")))
+        }
+        Body::Change(change) => {
+            let details: Vec<_> = change.details.iter().map(Redacted::as_str).collect();
+            let line =
+                mark.with(format!(" {} {}: {}. ", second(change.at), change.summary, details.join("; ")));
+            with_command(line, item)
+        }
+        Body::Series(_) | Body::Logs(_) | Body::Alarm(_) | Body::Nothing => {
+            with_command(mark.with(format!(" {} ", item.title)), item)
+        }
+    }
+}
+
+fn with_command(line: Line, item: &Evidence) -> Line {
+    if item.query.cli.is_empty() { line } else { line.with(Span::Code(item.query.cli.clone())) }
 }
 
 fn ruled_out(told: &Told<'_>) -> Detail {
@@ -86,10 +116,13 @@ fn commands(told: &Told<'_>) -> Detail {
 
 fn not_checked(told: &Told<'_>) -> Detail {
     let gaps = told.ledger.gaps();
-    let items = gaps
+    let mut items: Vec<Line> = gaps
         .iter()
         .map(|gap| Line::text(format!("{}: {} ({})", gap.subject, gap.status.as_str(), gap.reason)))
         .collect();
+    let service = told.incident.resource.service();
+    let blind = service.into_iter().flat_map(|service| &service.blind_spots);
+    items.extend(blind.map(|blind| Line::text(blind.clone())));
     let mut actions: Vec<&str> = gaps.iter().filter_map(|gap| gap.missing_action.as_deref()).collect();
     actions.sort_unstable();
     actions.dedup();

@@ -28,7 +28,8 @@ pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {
         }
         None => {
             lines.push(Line::text("This is final: no AI conclusion follows."));
-            lines.push(Line::text(format!("No AI: {} · {run}", why(told))));
+            let asked = if told.why_facts.is_some() { "No AI asked" } else { "No AI" };
+            lines.push(Line::text(format!("{asked}: {} · {run}", why(told))));
         }
     }
     lines

@@ -4,8 +4,12 @@ use crate::clock::Timestamp;
 use crate::report::document::{Line, Span};
 use crate::report::layout::text::{character_columns, clean, columns, safe_url, shorten};
 
-/// Columns of a card's line: what a phone 390 px wide shows without breaking.
+/// Columns of a card's line in a fixed-width face.
 pub(crate) const WIDTH: usize = 55;
+
+/// Columns of a card's line in Slack's proportional face: what a phone 390 px wide shows without breaking it again.
+/// A line that breaks twice leaves single words on lines of their own.
+pub(crate) const PHONE_WIDTH: usize = 44;
 
 /// Rows that one line of the card may fold into; a longer one ends in `…`.
 const MOST_ROWS: usize = 8;
@@ -66,7 +70,9 @@ pub(crate) struct Fold<'a> {
 
 impl Fold<'_> {
     /// A line of the card with nothing before it.
-    pub(crate) const CARD: Fold<'static> = Fold { width: WIDTH, first: "", hang: "", most_rows: MOST_ROWS };
+    pub(crate) const fn card(width: usize) -> Fold<'static> {
+        Fold { width, first: "", hang: "", most_rows: MOST_ROWS }
+    }
 }
 
 /// Folds a line into rows of at most `fold.width` columns.
