@@ -1,5 +1,6 @@
 //! One incident, end to end: the emulator serves a scenario, the handler runs over real clients, everything is kept.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl IncidentRun {
 
     /// Serves a scenario of the project.
     pub(crate) async fn of(scenario: &str, options: Options) -> Self {
-        let loaded = Scenario::load(&project().join("scenarios").join(scenario)).unwrap();
+        let loaded = loaded(scenario);
         let (region, as_of, seed) =
             (loaded.region().to_owned(), loaded.as_of().to_string(), loaded.seed().to_string());
         let emulator = Emulator::start(loaded, options).await.unwrap();
@@ -172,6 +173,13 @@ impl Seen {
 /// Folds white space.
 pub(crate) fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns a scenario, read from disk once: it holds tens of thousands of log lines.
+fn loaded(name: &str) -> Scenario {
+    static LOADED: Mutex<BTreeMap<String, Scenario>> = Mutex::new(BTreeMap::new());
+    let load = || Scenario::load(&project().join("scenarios").join(name)).unwrap();
+    LOADED.lock().unwrap().entry(name.to_owned()).or_insert_with(load).clone()
 }
 
 /// Returns the project's folder.

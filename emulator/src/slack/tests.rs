@@ -115,3 +115,13 @@ fn a_configured_fault_answers_everything_after_that() {
     assert_eq!(post(&slack, PATH, "{\"text\":\"a\"}").1, "channel_is_archived");
     assert!(slack.messages().is_empty());
 }
+
+#[test]
+fn blocks_can_be_refused_while_text_is_taken() {
+    let slack = Slack::new(SlackOptions { refuse_blocks: true, ..SlackOptions::default() });
+    let blocks = r#"{"text":"a","blocks":[{"type":"divider"}]}"#;
+    let answer = slack.webhook("/services/T0/B0/X", blocks.as_bytes());
+    assert_eq!((answer.status, answer.body.as_slice()), (400, b"invalid_blocks".as_slice()));
+    assert_eq!(slack.webhook("/services/T0/B0/X", br#"{"text":"a"}"#).status, 200);
+    assert_eq!((slack.messages().len(), slack.refusals().len()), (1, 1));
+}
