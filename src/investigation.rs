@@ -142,16 +142,16 @@ pub async fn investigate(mut case: Case, means: &Means<'_>) -> Investigation {
         }
     }
     let concluded = conclude(&case, means, &found, &mut agents).await;
-    let (conclusion, by_supervisor) = match concluded {
+    // A conclusion that says nothing is none.
+    let (conclusion, by_supervisor) = match concluded.filter(Conclusion::says_something) {
         Some(conclusion) => (conclusion, true),
-        None if found.is_empty() => {
-            let (reason, failure) =
-                first_failure.unwrap_or_else(|| ("no agent submitted anything".to_owned(), None));
-            return facts_only(case.ledger, agents, reason, failure);
-        }
         // The best so far: what the specialists submitted, unmerged and unreviewed.
         None => (unmerged(&found), false),
     };
+    if !conclusion.says_something() {
+        let (reason, failure) = first_failure.unwrap_or_else(|| (why_nothing(&found, &agents), None));
+        return facts_only(case.ledger, agents, reason, failure);
+    }
     let proposes = conclusion
         .claims
         .iter()
@@ -177,37 +177,56 @@ fn finish(
         counts.add(checked);
     }
     // Guesses that the specialists could not prove are removed too, before the supervisor ever saw them.
-    counts.removed += found
-        .iter()
-        .flat_map(|(_, submitted)| &submitted.claims)
-        .filter(|claim| claim.removed)
-        .map(|_| 1)
-        .sum::<u32>();
+    counts.removed += conclusion.guesses + found.iter().map(|(_, submitted)| removed(submitted)).sum::<u32>();
     observer.emit(RunEvent::ClaimsChecked {
         held: counts.held,
         checked: counts.checked,
         removed: counts.removed,
     });
-    let mut not_visible = conclusion.not_visible;
-    for (_, submitted) in found {
-        for line in &submitted.not_visible {
-            if !not_visible.contains(line) {
-                not_visible.push(line.clone());
-            }
+    let mut not_visible: Vec<String> = Vec::new();
+    for line in conclusion
+        .not_visible
+        .into_iter()
+        .chain(found.iter().flat_map(|(_, found)| found.not_visible.clone()))
+    {
+        if !not_visible.contains(&line) {
+            not_visible.push(line);
         }
     }
     let unseen = !case.ledger.gaps().is_empty() || !case.blind_spots.is_empty();
     let verdict = verdict::decide(&conclusion.claims, review.as_ref(), unseen);
     Investigation {
         outcome: InvestigationOutcome::Investigated(verdict),
-        claims: conclusion.claims.into_iter().filter(|claim| !claim.removed).collect(),
-        statement: conclusion.statement.filter(|statement| !statement.removed),
+        claims: conclusion.claims.into_iter().filter_map(standing).collect(),
+        statement: conclusion.statement.and_then(standing),
         review,
         not_visible,
         next_steps: conclusion.next_steps,
         counts,
         agents,
         ledger: case.ledger,
+    }
+}
+
+/// Returns a claim that stands without what was wrong with it, which repeats what the model made up.
+fn standing(checked: Checked) -> Option<Checked> {
+    (!checked.removed).then(|| Checked { faults: Vec::new(), ..checked })
+}
+
+/// Returns how much of a submission did not stand.
+fn removed(submitted: &Submitted) -> u32 {
+    submitted.claims.iter().filter(|claim| claim.removed).fold(submitted.guesses, |sum, _| sum + 1)
+}
+
+/// Says why agents that a model answered come to nothing: why the first of them did not finish, else that nothing stood.
+fn why_nothing(found: &[(Role, Submitted)], agents: &[AgentEnd]) -> String {
+    let guesses = found.iter().map(|(_, submitted)| removed(submitted)).sum::<u32>();
+    if guesses > 0 {
+        return format!("none of the agents' claims stood up to the check, {guesses} were removed");
+    }
+    match agents.iter().find_map(|agent| agent.outcome.strip_prefix("partial: ").map(|why| (agent, why))) {
+        Some((agent, why)) => format!("no agent submitted anything; the {} agent: {why}", agent.agent),
+        None => "no agent submitted anything".to_owned(),
     }
 }
 
@@ -362,5 +381,6 @@ fn unmerged(found: &[(Role, Submitted)]) -> Conclusion {
             claims.push(checked.clone());
         }
     }
-    Conclusion { claims, ..Conclusion::default() }
+    let not_visible = found.iter().flat_map(|(_, submitted)| submitted.not_visible.iter().cloned()).collect();
+    Conclusion { claims, not_visible, ..Conclusion::default() }
 }

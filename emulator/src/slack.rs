@@ -31,6 +31,9 @@ pub struct SlackOptions {
     /// Every other request is answered with this status and text, for instance 403 `invalid_token`,
     /// 410 `channel_is_archived` or 500 `rollup_error`.
     pub always: Option<(u16, String)>,
+    /// Every message with blocks is answered with 400 `invalid_blocks`, as when Slack changes its rules; one of text
+    /// alone is taken.
+    pub refuse_blocks: bool,
 }
 
 /// One message that the channel took.
@@ -129,6 +132,14 @@ impl Slack {
             return Err(Refused::new(400, "invalid_payload", vec!["not a JSON object".to_owned()]));
         };
         let text = check_payload(payload)?;
+        let has_blocks = payload.get("blocks").is_some_and(|blocks| !blocks.is_null());
+        if self.options.refuse_blocks && has_blocks {
+            return Err(Refused::new(
+                400,
+                "invalid_blocks",
+                vec!["the options refuse all blocks".to_owned()],
+            ));
+        }
         Ok(SlackMessage { path: path.to_owned(), text, body })
     }
 

@@ -93,7 +93,8 @@ impl Agent<'_> {
     }
 
     async fn use_tool(&self, agent: &str, call: ToolCall, toolbox: &mut Toolbox) -> ToolAnswer {
-        let limit = self.deadline.time_left();
+        // What a tool may take must leave time for the answer to it and for those who come after.
+        let limit = self.deadline.less(self.reserve + self.caller.expected_call()).time_left();
         let said = match tokio::time::timeout(limit, toolbox.call(&call.name, &call.input)).await {
             Ok(said) => said,
             Err(_) => Said::refused("The tool did not answer in the time left. Submit what you have."),

@@ -93,9 +93,13 @@ pub fn check(claim: &Claim, grounds: &Grounds<'_>) -> Checked {
             Ok(found) => {
                 checked.held += 1;
                 note(&mut checked, &found, &citation, grounds.ledger);
-                checked.claim.citations.push(citation);
+                checked.claim.citations.push(only_checked(citation, found.evidence));
             }
-            Err(fault) => checked.faults.push(fault),
+            Err(fault) => {
+                checked.faults.push(fault);
+                // The text itself says what the citation should have shown.
+                checked.removed |= is_referred_to(&citation, claim);
+            }
         }
     }
     if checked.claim.citations.is_empty() {
@@ -151,6 +155,33 @@ fn with_references(claim: &Claim) -> Vec<Citation> {
         }
     }
     citations
+}
+
+/// Tells whether the claim's text holds the citation as a reference, which code would fill in.
+fn is_referred_to(citation: &Citation, claim: &Claim) -> bool {
+    claim.pieces().iter().any(|piece| match piece {
+        Piece::Reference { evidence, at } => {
+            *evidence == citation.evidence && (at.is_none() || *at == citation.at)
+        }
+        Piece::Words(_) => false,
+    })
+}
+
+/// Returns the citation without what was not compared with anything: only a metric has a value at a time, and of the
+/// facts only some have a value.
+fn only_checked(mut citation: Citation, evidence: &Evidence) -> Citation {
+    match &evidence.body {
+        Body::Series(_) => {}
+        Body::Fact(fact) => {
+            citation.at = None;
+            citation.value = citation.value.filter(|_| fact.value.is_some());
+        }
+        Body::Nothing | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) => {
+            citation.at = None;
+            citation.value = None;
+        }
+    }
+    citation
 }
 
 /// What a citation leads to.
@@ -422,16 +453,76 @@ fn occurs(words: &str, text: &str) -> bool {
     })
 }
 
-/// Tells whether a number, with or without unit, stands in the text in another spelling: `36` for `36.0`, `812ms`.
+/// Tells whether a number, with or without unit, stands in the text in another spelling: `36` for `36.0`, `812ms`. The
+/// digits of ids, dates and times prove nothing.
 fn number_occurs(token: &str, text: &str) -> bool {
-    let digits =
-        token.trim_end_matches(|letter: char| letter.is_alphabetic() || letter == '%' || letter == '×');
-    let Ok(wanted) = digits.replace(',', "").parse::<f64>() else { return false };
-    text.split(|letter: char| !(letter.is_ascii_digit() || letter == '.' || letter == '-'))
-        .filter_map(|part| part.trim_matches(['.', '-']).parse::<f64>().ok())
+    let Some(wanted) = number_of(token) else { return false };
+    tokens(text)
+        .iter()
+        .filter_map(|found| {
+            // `duration:812` names the number that it holds.
+            let value =
+                found.rsplit_once(':').filter(|(name, _)| !name.contains(|c: char| c.is_ascii_digit()));
+            number_of(value.map_or(found.as_str(), |(_, value)| value))
+        })
         .any(|found| {
             (found - wanted).abs() <= f64::EPSILON * wanted.abs().max(1.0) || number(found) == number(wanted)
         })
+}
+
+/// Reads a number with or without a unit behind it.
+fn number_of(token: &str) -> Option<f64> {
+    let digits = token.trim_end_matches(|letter: char| letter.is_alphabetic() || matches!(letter, '%' | '×'));
+    digits.parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+/// Returns the numbers and names of text without citations that nothing names: no evidence, no gap, no known name.
+/// Neither log lines nor datapoints count, because among so many any number and any word occurs.
+pub fn invented(text: &str, grounds: &Grounds<'_>) -> Vec<String> {
+    let mut proof = String::new();
+    for evidence in grounds.ledger.items() {
+        let _ = writeln!(proof, "{}", evidence.headline());
+        match &evidence.body {
+            Body::Series(series) => {
+                let dimensions: Vec<_> = series.metric.dimensions.values().map(String::as_str).collect();
+                let _ = writeln!(
+                    proof,
+                    "{} {} {}",
+                    series.metric.namespace,
+                    series.metric.name,
+                    dimensions.join(" ")
+                );
+            }
+            Body::Logs(logs) => {
+                let _ = writeln!(proof, "{}", logs.group);
+            }
+            Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => {
+                let _ = writeln!(proof, "{}", evidence.text());
+            }
+            Body::Nothing => {}
+        }
+    }
+    for gap in grounds.ledger.gaps() {
+        let action = gap.missing_action.as_deref().unwrap_or_default();
+        let _ = writeln!(proof, "{} {} {action}", gap.subject, gap.reason);
+    }
+    tokens(text)
+        .into_iter()
+        .filter(|token| needs_proof(token) && !is_action(token))
+        .filter(|token| !occurs(token, &proof) && !number_occurs(token, &proof))
+        .filter(|token| !grounds.known_names.iter().any(|name| occurs(token, name)))
+        .collect()
+}
+
+/// Tells whether a word is spelled as an IAM action, `cloudtrail:LookupEvents`: what is missing may be a permission
+/// that no evidence names.
+fn is_action(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(service, action)| {
+        !service.is_empty()
+            && service.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')
+            && action.starts_with(|letter: char| letter.is_ascii_uppercase())
+            && action.chars().all(|letter| letter.is_ascii_alphabetic())
+    })
 }
 
 /// Returns the ids that the checked claims rest on, in order and once each.

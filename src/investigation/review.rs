@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::agent::driver::Submission;
 use crate::agent::run::Outcome;
 use crate::agent::{Agent, Role, Toolbox};
-use crate::finding::{ClaimKind, Review};
+use crate::finding::verify::invented;
+use crate::finding::{ClaimKind, Grounds, Review};
 use crate::investigation::submission::{Conclusion, cites};
 use crate::investigation::{AgentEnd, Case, Means, Turns};
 use crate::model::ToolSpec;
@@ -28,6 +29,8 @@ pub async fn run(
         reserve: Duration::ZERO,
     };
     let brief = case.brief(Role::Reviewer, task(case, conclusion), spec(), Turns { first: 1, most: 2 });
+    let mut check =
+        |value: &Value, toolbox: &Toolbox, again: bool| check(value, &case.grounds(&toolbox.ledger), again);
     let report = agent.run(brief, case.toolbox(Role::Reviewer, &means.telemetry), &mut check).await;
     agents.push(AgentEnd { agent: Role::Reviewer.name().into(), outcome: report.outcome.describe() });
     match report.outcome {
@@ -74,9 +77,29 @@ fn spec() -> ToolSpec {
     }
 }
 
-fn check(value: &Value, _toolbox: &Toolbox, _again: bool) -> Submission {
-    match serde_json::from_value::<Review>(value.clone()) {
-        Ok(_) => Submission::Accepted(value.clone()),
-        Err(error) => Submission::SentBack(format!("The review could not be read: {error}.")),
+/// What stands on the card where the reviewer gave a reason that names what nothing names.
+const NO_REASON: &str = "it gave no reason that the evidence holds";
+
+/// The reason and what is missing are printed without a citation, so they may name nothing that the run does not know.
+fn check(value: &Value, grounds: &Grounds<'_>, again: bool) -> Submission {
+    let mut review = match serde_json::from_value::<Review>(value.clone()) {
+        Ok(review) => review,
+        Err(error) => return Submission::SentBack(format!("The review could not be read: {error}.")),
+    };
+    let (in_reason, in_missing) = (invented(&review.reason, grounds), invented(&review.missing, grounds));
+    if !again && let Some(name) = in_reason.iter().chain(&in_missing).next() {
+        return Submission::SentBack(format!(
+            "\"{name}\" stands in no evidence. Say it with what the evidence names, and submit the review again."
+        ));
+    }
+    if !in_reason.is_empty() {
+        NO_REASON.clone_into(&mut review.reason);
+    }
+    if !in_missing.is_empty() {
+        review.missing.clear();
+    }
+    match serde_json::to_value(&review) {
+        Ok(value) => Submission::Accepted(value),
+        Err(error) => Submission::SentBack(format!("The review could not be kept: {error}.")),
     }
 }

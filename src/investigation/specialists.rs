@@ -1,6 +1,7 @@
 //! The specialists, in parallel; none sees another's traffic.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -24,13 +25,13 @@ pub struct SpecialistReport {
 
 /// Runs the specialists and returns their reports in plan order.
 pub async fn run(case: &Case, means: &Means<'_>, briefs: Vec<(Role, String)>) -> Vec<SpecialistReport> {
-    // The merge and the review come after, each a call.
-    let reserve = 2 * means.caller.expected_call();
+    // The merge and the review come after, each a call; one specialist that hangs must not cost the others these.
+    let deadline = means.deadline.less(2 * means.caller.expected_call());
     let work = briefs.into_iter().map(|(role, brief)| async move {
         let task = format!("{}\n\n## Your brief\n{brief}", case.digest);
         let brief = case.brief(role, task, submission::findings_spec(), Turns { first: 1, most: MOST_TURNS });
         let agent =
-            Agent { caller: means.caller, observer: means.observer, deadline: means.deadline, reserve };
+            Agent { caller: means.caller, observer: means.observer, deadline, reserve: Duration::ZERO };
         let toolbox = case.toolbox(role, &Arc::clone(&means.telemetry));
         let mut check = |value: &Value, toolbox: &Toolbox, again: bool| {
             submission::check_findings(value, &case.grounds(&toolbox.ledger), again)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::agent::driver::Submission;
 use crate::agent::{Role, Toolbox};
 use crate::evidence::text::clock_time;
-use crate::finding::verify::check;
+use crate::finding::verify::{check, invented};
 use crate::finding::{Checked, Claim, ClaimKind, Grounds};
 use crate::investigation::{AgentEnd, Case};
 use crate::model::ToolSpec;
@@ -24,6 +24,9 @@ pub struct Submitted {
     pub claims: Vec<Checked>,
     /// What it could not see.
     pub not_visible: Vec<String>,
+    /// Lines of what it could not see that were left out, because they name what nothing names.
+    #[serde(default)]
+    pub guesses: u32,
 }
 
 /// What the supervisor concluded, checked.
@@ -37,6 +40,17 @@ pub struct Conclusion {
     pub not_visible: Vec<String>,
     /// Ids of next steps.
     pub next_steps: Vec<String>,
+    /// Lines of what could not be seen that were left out, because they name what nothing names.
+    #[serde(default)]
+    pub guesses: u32,
+}
+
+impl Conclusion {
+    /// Tells whether anything in it is worth a report: a claim or a statement that stands, or what was not visible.
+    pub fn says_something(&self) -> bool {
+        self.claims.iter().chain(&self.statement).any(|checked| !checked.removed)
+            || !self.not_visible.is_empty()
+    }
 }
 
 #[derive(Deserialize)]
@@ -163,19 +177,20 @@ pub fn findings_spec() -> ToolSpec {
 pub fn check_findings(value: &Value, grounds: &Grounds<'_>, again: bool) -> Submission {
     let findings: Findings = match serde_json::from_value(value.clone()) {
         Ok(findings) => findings,
-        Err(error) => return unreadable(&error, again, &Submitted::default()),
+        Err(error) => return unreadable(&error),
     };
-    if findings.claims.is_empty() && findings.not_visible.is_empty() && !again {
+    if findings.claims.is_empty() && findings.not_visible.is_empty() {
         return Submission::SentBack(
             "Submit at least one claim, or say in not_visible what could not be seen.".into(),
         );
     }
     let claims: Vec<Checked> = check_all(&findings.claims, grounds);
-    if let Some(text) = faults(&claims).filter(|_| !again) {
-        return Submission::SentBack(text);
+    let (not_visible, guesses) = honest_lines(findings.not_visible, grounds);
+    let complaint = format!("{}{}", faults(&claims).unwrap_or_default(), invented_names(&guesses));
+    if !complaint.is_empty() && !again {
+        return Submission::SentBack(complaint);
     }
-    let submitted = Submitted { claims, not_visible: honest_lines(findings.not_visible) };
-    accepted(&submitted)
+    accepted(&Submitted { claims, not_visible, guesses: count(&guesses) })
 }
 
 /// Returns the supervisor's concluding form.
@@ -207,11 +222,12 @@ pub fn check_conclusion(
 ) -> Submission {
     let raw: RawConclusion = match serde_json::from_value(value.clone()) {
         Ok(raw) => raw,
-        Err(error) => return unreadable(&error, again, &Conclusion::default()),
+        Err(error) => return unreadable(&error),
     };
     let mut claims = check_all(&raw.claims, grounds);
     let statement = raw.statement.map(|claim| check(&claim, grounds));
-    let mut complaint = String::new();
+    let (not_visible, guesses) = honest_lines(raw.not_visible, grounds);
+    let mut complaint = invented_names(&guesses);
     let causes = raw.claims.iter().filter(|claim| claim.kind == ClaimKind::Cause).count();
     if causes > 1 {
         complaint.push_str("Submit at most one claim of kind cause.\n");
@@ -235,7 +251,7 @@ pub fn check_conclusion(
     }
     let next_steps =
         raw.next_steps.into_iter().filter(|id| steps.iter().any(|(known, _)| known == id)).collect();
-    accepted(&Conclusion { statement, claims, not_visible: honest_lines(raw.not_visible), next_steps })
+    accepted(&Conclusion { statement, claims, not_visible, next_steps, guesses: count(&guesses) })
 }
 
 /// Returns the supervisor's second task: the digest, the evidence that specialists added, and their checked findings.
@@ -298,22 +314,40 @@ fn faults(claims: &[Checked]) -> Option<String> {
         .then(|| format!("Not all of it stands. Mend or drop these and submit the whole form again; what still does not stand is deleted.\n{text}"))
 }
 
-/// Lines of "not visible" are printed without a citation, so they may hold no number and nothing long.
-fn honest_lines(lines: Vec<String>) -> Vec<String> {
-    lines
-        .into_iter()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|line| !line.is_empty() && line.chars().count() <= 160)
-        .take(4)
-        .collect()
+/// Lines of "not visible" are printed without a citation, so they may name nothing that the run does not know, and
+/// nothing long. Returns the lines that may stand and the names that the others made up.
+fn honest_lines(lines: Vec<String>, grounds: &Grounds<'_>) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut honest = Vec::new();
+    let mut guesses = Vec::new();
+    for line in lines {
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.is_empty() || line.chars().count() > 160 {
+            continue;
+        }
+        match invented(&line, grounds) {
+            names if names.is_empty() => honest.push(line),
+            names => guesses.push(names),
+        }
+    }
+    honest.truncate(4);
+    (honest, guesses)
 }
 
-fn unreadable<T: Serialize>(error: &serde_json::Error, again: bool, empty: &T) -> Submission {
-    if again {
-        accepted(empty)
-    } else {
-        Submission::SentBack(format!("The form could not be read: {error}. Submit it again."))
-    }
+/// Returns what is wrong with the lines that were left out, for one repair.
+fn invented_names(guesses: &[Vec<String>]) -> String {
+    guesses.iter().flatten().fold(String::new(), |mut text, name| {
+        let _ = writeln!(text, "not_visible names \"{name}\", which no evidence names: leave it out.");
+        text
+    })
+}
+
+fn count(guesses: &[Vec<String>]) -> u32 {
+    u32::try_from(guesses.len()).unwrap_or(u32::MAX)
+}
+
+/// A form that cannot be read is no submission, however often it comes: the agent's turns end it.
+fn unreadable(error: &serde_json::Error) -> Submission {
+    Submission::SentBack(format!("The form could not be read: {error}. Submit it again."))
 }
 
 fn accepted<T: Serialize>(value: &T) -> Submission {

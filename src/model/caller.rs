@@ -107,9 +107,11 @@ impl Caller {
         self.budget.spent()
     }
 
-    /// Returns the time that one more call should be expected to take: the slowest so far.
+    /// Returns the time that one more call should be expected to take: the slowest so far, and no less than a call
+    /// needs to be worth making.
     pub fn expected_call(&self) -> Duration {
-        *self.slowest.lock().unwrap_or_else(PoisonError::into_inner)
+        let slowest = *self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
+        slowest.max(self.backoff.shortest_call)
     }
 
     /// Returns the first rung that is neither left by this run nor known dead; notes those known dead.
@@ -185,6 +187,10 @@ impl Caller {
             {
                 request.tool_choice = ToolChoice::Auto;
                 continue;
+            }
+            // The asker's own time ran out under the call, which says nothing against the model: others have more.
+            if error.class == ErrorClass::TimedOut && deadline.time_left() < self.backoff.shortest_call {
+                return Err(None);
             }
             let jitter = self.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64();
             let time_left = deadline.time_left();

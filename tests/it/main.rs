@@ -4,3 +4,17 @@
 mod architecture;
 #[cfg(test)]
 mod aws;
+#[cfg(test)]
+mod channels;
+#[cfg(test)]
+mod evidence_faults;
+#[cfg(test)]
+mod incident_run;
+#[cfg(test)]
+mod model_faults;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tries;
+#[cfg(test)]
+mod untrusted;

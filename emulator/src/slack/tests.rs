@@ -95,7 +95,8 @@ fn attachments_are_counted_and_their_blocks_checked() {
 #[test]
 fn the_first_requests_are_rate_limited_with_the_wait_asked_for() {
     let wait = Some(Duration::from_millis(1_500));
-    let slack = Slack::new(SlackOptions { rate_limited_first: 2, retry_after: wait, always: None });
+    let slack =
+        Slack::new(SlackOptions { rate_limited_first: 2, retry_after: wait, ..SlackOptions::default() });
     for _ in 0..2 {
         let answer = slack.webhook(PATH, b"{\"text\":\"a\"}");
         assert_eq!(answer.status, 429);
@@ -108,9 +109,19 @@ fn the_first_requests_are_rate_limited_with_the_wait_asked_for() {
 #[test]
 fn a_configured_fault_answers_everything_after_that() {
     let always = Some((410, "channel_is_archived".to_owned()));
-    let slack = Slack::new(SlackOptions { rate_limited_first: 1, retry_after: None, always });
+    let slack = Slack::new(SlackOptions { rate_limited_first: 1, always, ..SlackOptions::default() });
     let statuses: Vec<u16> = (0..3).map(|_| post(&slack, PATH, "{\"text\":\"a\"}").0).collect();
     assert_eq!(statuses, [429, 410, 410]);
     assert_eq!(post(&slack, PATH, "{\"text\":\"a\"}").1, "channel_is_archived");
     assert!(slack.messages().is_empty());
+}
+
+#[test]
+fn blocks_can_be_refused_while_text_is_taken() {
+    let slack = Slack::new(SlackOptions { refuse_blocks: true, ..SlackOptions::default() });
+    let blocks = r#"{"text":"a","blocks":[{"type":"divider"}]}"#;
+    let answer = slack.webhook("/services/T0/B0/X", blocks.as_bytes());
+    assert_eq!((answer.status, answer.body.as_slice()), (400, b"invalid_blocks".as_slice()));
+    assert_eq!(slack.webhook("/services/T0/B0/X", br#"{"text":"a"}"#).status, 200);
+    assert_eq!((slack.messages().len(), slack.refusals().len()), (1, 1));
 }

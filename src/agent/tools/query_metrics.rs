@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::agent::tools::{Said, Toolbox, arguments, found, unanswered};
-use crate::evidence::{Body, Evidence, Gap, MetricId, Query, Source, Statistic, Window};
+use crate::evidence::{Body, Evidence, Gap, MetricId, Query, Source, Statistic, Status, Window};
 use crate::gather::telemetry::{MetricQuery, MetricsRequest};
 use crate::model::ToolSpec;
 use crate::redact::Redacted;
@@ -94,8 +94,9 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
                 source: Source::Metrics,
                 subject: title.clone(),
                 status: error.status,
-                reason: error.reason.clone(),
-                missing_action: Some(error.operation.to_owned()),
+                reason: Redacted::new(&error.reason).to_string(),
+                // Only a denial is mended by a permission.
+                missing_action: (error.status == Status::Denied).then(|| error.operation.to_owned()),
             });
             toolbox.add(unanswered(id, Source::Metrics, &title, window, &error))
         }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::agent::tools::{Said, Toolbox, arguments, found, unanswered};
-use crate::evidence::{Body, Evidence, Gap, LogLine, LogLines, Query, Source};
+use crate::evidence::{Body, Evidence, Gap, LogLine, LogLines, Query, Source, Status};
 use crate::gather::telemetry::LogRequest;
 use crate::model::ToolSpec;
 use crate::redact::Redacted;
@@ -117,8 +117,9 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
                 source: Source::Logs,
                 subject: title.clone(),
                 status: error.status,
-                reason: error.reason.clone(),
-                missing_action: Some(error.operation.to_owned()),
+                reason: Redacted::new(&error.reason).to_string(),
+                // Only a denial is mended by a permission.
+                missing_action: (error.status == Status::Denied).then(|| error.operation.to_owned()),
             });
             toolbox.add(unanswered(id, Source::Logs, &title, window, &error))
         }

@@ -223,3 +223,58 @@ proptest::proptest! {
         proptest::prop_assert!(!kept);
     }
 }
+
+#[test]
+fn a_reference_to_what_was_never_read_removes_the_claim_and_never_prints_its_words() {
+    for text in ["Failing at {orders-db 4711}.", "It failed {M1@04:44} times.", "See {M9}."] {
+        let checked = checked(&claim(ClaimKind::Symptom, text, &[("F1", None, None)]));
+        assert!(checked.removed, "{text}");
+    }
+    let text = "It failed {M1@03:04} times, {F1}.";
+    assert!(!checked(&claim(ClaimKind::Symptom, text, &[("F1", None, None)])).removed);
+}
+
+#[test]
+fn a_citation_keeps_nothing_that_was_not_compared() {
+    let typed = Some(("04:44", 4711.0));
+    let checked = checked(&claim(
+        ClaimKind::Symptom,
+        "Version 58 fails.",
+        &[
+            ("L1", Some("taxRate"), typed),
+            ("C1", None, typed),
+            ("F1", None, typed),
+            ("M1", None, Some(("03:04", 43.0))),
+        ],
+    ));
+    let kept: Vec<_> =
+        checked.claim.citations.iter().map(|citation| (citation.at.as_deref(), citation.value)).collect();
+    assert_eq!(kept, [(None, None), (None, None), (None, None), (Some("03:04"), Some(43.0))]);
+}
+
+#[test]
+fn digits_of_ids_dates_and_times_prove_no_number() {
+    let proof = "RequestId: 8f5e7f6a-2f1c of 2026-11-24 03:02:40 took 812.4 ms, memory=512MB duration:36 (45%) [58]ab";
+    for proven in ["812.4", "812.4ms", "512", "36", "36.0", "45%", "58"] {
+        assert!(number_occurs(proven, proof), "{proven}");
+    }
+    for invented in ["8", "5", "7", "24", "11", "2026", "40", "2", "4711"] {
+        assert!(!number_occurs(invented, proof), "{invented}");
+    }
+}
+
+#[test]
+fn text_without_citations_may_name_what_the_run_knows_and_a_permission() {
+    let names = BTreeSet::from(["invoice-render".to_owned()]);
+    let ledger = ledger();
+    let grounds =
+        Grounds { ledger: &ledger, onset: None, tolerance: SignedDuration::ZERO, known_names: &names };
+    for honest in [
+        "the answers of the tax service that invoice-render asks",
+        "who published version 58: cloudtrail:LookupEvents is not read",
+        "lines of /aws/lambda/invoice-render before 57",
+    ] {
+        assert_eq!(invented(honest, &grounds), Vec::<String>::new(), "{honest}");
+    }
+    assert_eq!(invented("the 4711 rows of orders-db at 41", &grounds), ["4711", "orders-db", "41"]);
+}

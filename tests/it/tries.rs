@@ -1,0 +1,256 @@
+//! Events that are not alarms, and tries that die on the way: nothing is lost, nothing is posted twice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use sre_agent::alarm::AlarmSnapshot;
+use sre_agent::clock::Deadline;
+use sre_agent::delivery::{Channel, DeliveryError, Receipt};
+use sre_agent::evidence::{MetricId, Series};
+use sre_agent::gather::Telemetry;
+use sre_agent::gather::telemetry::{
+    FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
+};
+use sre_agent::handler::HandlerError;
+use sre_agent::report::Document;
+use sre_agent::run::RunEvent;
+
+use crate::incident_run::{BAD_DEPLOY, ENOUGH, IncidentRun, alarm_of, answering, later_alarm, sns_event};
+use crate::script::careful;
+
+fn ignored(run: &IncidentRun) -> Vec<String> {
+    run.events()
+        .into_iter()
+        .filter_map(|event| match event {
+            RunEvent::Ignored { reason } => Some(reason),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_no_alarm_is_ignored_with_the_reason() {
+    let whole = sns_event(&[alarm_of(BAD_DEPLOY)]);
+    let long = "x".repeat(300 * 1024);
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (Vec::new(), "empty"),
+        (b"   \n".to_vec(), "empty"),
+        (whole[..whole.len() / 2].to_vec(), "truncated JSON"),
+        (b"\xff\xfe\x00".to_vec(), "not JSON"),
+        (b"[1, 2]".to_vec(), "not a JSON object"),
+        (b"{\"Records\": []}".to_vec(), "hold nothing"),
+        (sns_event(&[json!("Your budget is used up.")]), "not a CloudWatch alarm"),
+        (sns_event(&[json!(long)]), "not a CloudWatch alarm"),
+        (sns_event(&[json!(format!("{{\"AlarmName\": \"{long}"))]), "truncated JSON"),
+    ];
+    let run = IncidentRun::start(answering(careful)).await;
+    for (event, words) in &cases {
+        let response = run.handle(event, ENOUGH).await.unwrap();
+        assert_eq!(response.runs, []);
+        let [reason] = response.ignored.as_slice() else { panic!("{words}: {response:?}") };
+        assert!(reason.contains(words), "{words} is not in {reason}");
+        assert!(reason.chars().count() < 400, "{} characters", reason.chars().count());
+    }
+    assert_eq!(ignored(&run).len(), cases.len());
+    assert_eq!(run.emulator.requests(), []);
+}
+
+#[tokio::test]
+async fn a_bad_record_does_not_take_the_good_one_with_it() {
+    let run = IncidentRun::start(answering(careful)).await;
+    let event = sns_event(&[json!("not an alarm"), alarm_of(BAD_DEPLOY)]);
+    let response = run.handle(&event, ENOUGH).await.unwrap();
+    assert_eq!(response.runs.len(), 1);
+    assert_eq!(response.runs[0].outcome, "cause_shown");
+    assert_eq!(ignored(&run), response.ignored);
+    assert_eq!(response.ignored.len(), 1);
+    assert_eq!((run.emulator.slack_messages().len(), run.emulator.published().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_alarm_with_a_description_of_300_kilobytes_is_investigated_like_any_other() {
+    let mut alarm = alarm_of(BAD_DEPLOY);
+    alarm["AlarmDescription"] = json!("a very long story ".repeat(17_000));
+    alarm["SomethingNew"] = json!("another long story ".repeat(2_000));
+    let run = IncidentRun::start(answering(careful)).await;
+    let seen = run.report_of(&sns_event(&[alarm]), ENOUGH).await;
+    assert_eq!(seen.outcome, "cause_shown");
+    let largest = run.emulator.converse_calls().iter().map(|call| call.body.to_string().len()).max();
+    assert!(largest.is_some_and(|bytes| bytes < 150_000), "{largest:?}");
+    let kept = run
+        .kept
+        .saved()
+        .iter()
+        .filter_map(|record| record.document.clone())
+        .map(|d| d.to_string().len())
+        .max();
+    assert!(kept.is_some_and(|bytes| bytes < 1_500_000), "{kept:?}");
+}
+
+/// Breaks off the first time and then does what the real one does.
+struct BreaksOnce {
+    inner: Arc<dyn Channel>,
+    calls: AtomicU32,
+    /// Whether it panics or says that it failed.
+    panics: bool,
+}
+
+impl BreaksOnce {
+    fn before(inner: Arc<dyn Channel>, panics: bool) -> Arc<dyn Channel> {
+        Arc::new(BreaksOnce { inner, calls: AtomicU32::new(0), panics })
+    }
+}
+
+impl Channel for BreaksOnce {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        document: &'a Document,
+        deadline: Deadline,
+    ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
+        if self.calls.fetch_add(1, Ordering::SeqCst) > 0 {
+            return self.inner.deliver(document, deadline);
+        }
+        assert!(!self.panics, "a planted panic");
+        let error = DeliveryError { channel: self.name().to_owned(), reason: "a planted failure".to_owned() };
+        Box::pin(async move { Err(error) })
+    }
+}
+
+#[tokio::test]
+async fn when_every_channel_fails_the_next_try_posts_what_was_found_without_asking_again() {
+    for panics in [false, true] {
+        let mut run = IncidentRun::start(answering(careful)).await;
+        let channels = std::mem::take(&mut run.services.channels);
+        run.services.channels =
+            channels.into_iter().map(|channel| BreaksOnce::before(channel, panics)).collect();
+        let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
+        let error = run.handle(&event, ENOUGH).await.unwrap_err();
+        assert!(matches!(error, HandlerError::Undelivered { .. }), "{error}");
+        let reads = run.emulator.requests().len();
+        let response = run.handle(&event, ENOUGH).await.unwrap();
+        assert_eq!(response.runs[0].outcome, "cause_shown");
+        assert_eq!((run.emulator.slack_messages().len(), run.emulator.published().len()), (1, 1));
+        assert_eq!(run.emulator.requests().len(), reads + 2, "only the two posts");
+        let card = run.seen(&response.runs[0]);
+        assert!(card.card.contains("CAUSE SHOWN"), "{}", card.card);
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_broke_off_does_not_make_the_other_post_twice() {
+    let mut run = IncidentRun::start(answering(careful)).await;
+    let slack = run.services.channels.remove(0);
+    run.services.channels.insert(0, BreaksOnce::before(slack, true));
+    let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
+    let response = run.handle(&event, ENOUGH).await.unwrap();
+    assert_eq!(response.runs[0].delivered.len(), 1);
+    assert_eq!(response.runs[0].undelivered.len(), 1);
+    let again = run.handle(&event, ENOUGH).await.unwrap();
+    assert_eq!(again.runs[0].outcome, "already_reported");
+    assert_eq!((run.emulator.slack_messages().len(), run.emulator.published().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn an_event_that_was_reported_is_not_posted_again() {
+    let run = IncidentRun::start(answering(careful)).await;
+    let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
+    let first = run.handle(&event, ENOUGH).await.unwrap();
+    let requests = run.emulator.requests().len();
+    let second = run.handle(&event, ENOUGH).await.unwrap();
+    assert_eq!(second.runs[0].outcome, "already_reported");
+    assert_eq!(second.runs[0].run_id, first.runs[0].run_id);
+    assert_eq!(second.runs[0].delivered, first.runs[0].delivered);
+    assert_eq!(run.emulator.requests().len(), requests);
+    // Another state change of the same alarm is another event.
+    let third = run.handle(&sns_event(&[later_alarm(5)]), ENOUGH).await.unwrap();
+    assert_eq!(third.runs[0].outcome, "cause_shown");
+    assert_eq!(run.emulator.slack_messages().len(), 2);
+}
+
+/// Panics when the control plane is read for the first time.
+struct PanicsOnce {
+    inner: Arc<dyn Telemetry>,
+    calls: AtomicU32,
+}
+
+impl Telemetry for PanicsOnce {
+    fn metrics<'a>(
+        &'a self,
+        request: &'a MetricsRequest,
+    ) -> BoxFuture<'a, Result<Vec<Series>, TelemetryError>> {
+        self.inner.metrics(request)
+    }
+
+    fn list_metrics<'a>(
+        &'a self,
+        like: &'a MetricId,
+    ) -> BoxFuture<'a, Result<Vec<MetricId>, TelemetryError>> {
+        self.inner.list_metrics(like)
+    }
+
+    fn alarm<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AlarmSnapshot>, TelemetryError>> {
+        self.inner.alarm(name)
+    }
+
+    fn log_group<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<LogGroup>, TelemetryError>> {
+        self.inner.log_group(name)
+    }
+
+    fn log_events<'a>(&'a self, request: &'a LogRequest) -> BoxFuture<'a, Result<LogPage, TelemetryError>> {
+        self.inner.log_events(request)
+    }
+
+    fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>> {
+        assert!(self.calls.fetch_add(1, Ordering::SeqCst) > 0, "a planted panic");
+        self.inner.function(name)
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_panics_gives_the_lease_back_and_the_next_one_posts() {
+    let mut run = IncidentRun::start(answering(careful)).await;
+    let inner = Arc::clone(&run.services.telemetry);
+    run.services.telemetry = Arc::new(PanicsOnce { inner, calls: AtomicU32::new(0) });
+    let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
+    let error = run.handle(&event, ENOUGH).await.unwrap_err();
+    assert!(matches!(error, HandlerError::Broken { .. }), "{error}");
+    assert_eq!(run.emulator.slack_messages(), []);
+    let response = run.handle(&event, ENOUGH).await.unwrap();
+    assert_eq!(response.runs[0].outcome, "cause_shown");
+    assert_eq!((run.emulator.slack_messages().len(), run.emulator.published().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_run_that_broke_off_does_not_keep_the_other_record_from_its_report() {
+    let mut run = IncidentRun::start(answering(careful)).await;
+    let inner = Arc::clone(&run.services.telemetry);
+    run.services.telemetry = Arc::new(PanicsOnce { inner, calls: AtomicU32::new(0) });
+    let event = sns_event(&[alarm_of(BAD_DEPLOY), later_alarm(5)]);
+    let error = run.handle(&event, ENOUGH).await.unwrap_err();
+    assert!(matches!(error, HandlerError::Broken { .. }), "{error}");
+    assert_eq!(run.emulator.slack_messages().len(), 1);
+    // The retry of the whole event reports the first record and leaves the second alone.
+    let response = run.handle(&event, ENOUGH).await.unwrap();
+    let outcomes: Vec<&str> = response.runs.iter().map(|run| run.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["cause_shown", "already_reported"]);
+    assert_eq!(run.emulator.slack_messages().len(), 2);
+}
+
+#[tokio::test]
+async fn a_recovery_is_told_and_not_investigated() {
+    let mut alarm = later_alarm(9);
+    alarm["NewStateValue"] = json!("OK");
+    alarm["OldStateValue"] = json!("ALARM");
+    let run = IncidentRun::start(answering(careful)).await;
+    let seen = run.report_of(&sns_event(&[alarm]), ENOUGH).await;
+    assert_eq!(seen.outcome, "state_change");
+    assert!(seen.card.contains("RECOVERED"), "{}", seen.card);
+    assert_eq!(run.emulator.converse_calls(), []);
+    assert_eq!(seen.json["data"]["alarm"]["name"], Value::from("invoice-render-errors"));
+}
