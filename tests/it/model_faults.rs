@@ -62,7 +62,7 @@ async fn a_model_that_throttles_three_times_is_waited_for_and_then_investigates(
         |event: &RunEvent| matches!(event, RunEvent::ModelFailed { class, .. } if class == "throttled");
     assert_eq!(count(&events, throttled), 3);
     // Plan, three specialists, conclusion and review were answered.
-    assert!(seen.words().contains("6 calls"), "{}", seen.card);
+    assert!(seen.words().contains("6 answers"), "{}", seen.card);
     let finished = |event: &RunEvent| matches!(event, RunEvent::Finished { model_calls: 6, .. });
     assert_eq!(count(&events, finished), 1);
     let called = |event: &RunEvent| matches!(event, RunEvent::ModelCalled { .. });
@@ -140,7 +140,7 @@ async fn a_tool_call_that_cannot_be_read_is_asked_for_again() {
     let run = IncidentRun::start(careful_with(|bedrock| bedrock.malformed_tool_use = 1)).await;
     let seen = run.report().await;
     assert_eq!(seen.outcome, "cause_shown");
-    assert!(seen.words().contains("7 calls"), "{}", seen.card);
+    assert!(seen.words().contains("7 answers"), "{}", seen.card);
 }
 
 #[tokio::test]
