@@ -95,6 +95,7 @@ fn analyse_by(incident: &Incident, ledger: &Ledger, service: Option<&Service>) -
             }
             facts.push(fact::peak(own, impact, onset));
             facts.extend(fact::worst_before(impact, onset));
+            facts.extend(fact::earlier_breaches(&readings, impact, onset));
         }
     }
     let untold = first_served.iter().filter(|(_, served)| !served.told);

@@ -15,7 +15,7 @@ import threading
 import time
 import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,10 +48,14 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def running(scenario: Path) -> Iterator[Emulator]:
-    """Starts the emulator on a free port, waits until it listens, and stops it at the end."""
+def running(scenario: Path, allowed: Iterable[str] = ()) -> Iterator[Emulator]:
+    """Starts the emulator on a free port, waits until it listens, and stops it at the end.
+
+    With actions in `allowed`, it denies every other one, as AWS denies what a role does not grant.
+    """
+    grants = [word for action in sorted(allowed) for word in ("--allow", action)]
     process = subprocess.Popen(
-        [COMMAND_LINE, "emulate", scenario, "--port", "0"],
+        [COMMAND_LINE, "emulate", scenario, "--port", "0", *grants],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

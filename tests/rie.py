@@ -1,21 +1,25 @@
 """The Lambda binary, unchanged, under AWS's runtime interface emulator: each of events/*.json goes in, a card comes out.
 
 The function's environment is the one of template.yaml; only the emulator's address, the scenario's time and this
-machine's certificates are put in, as `sam local invoke --env-vars` would. Nothing is built here.
+machine's certificates are put in, as `sam local invoke --env-vars` would. The emulator grants what the template's
+role grants and denies the rest. Nothing is built here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fnmatch
 import importlib.util
 import json
 import os
 import platform
+import random
 import shutil
 import socket
 import subprocess
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +55,15 @@ EXPECTED = {
     "sns-metric-alarm-ok.json": Expected(),
     "sns-rds-cpu.json": Expected(scenario="rds-cpu", alarm="rds-cpu-high", card=True),
 }
+# Granted, and never asked for by the program itself.
+USED_BY_AWS = {
+    "kms:Decrypt": "SSM decrypts a parameter on behalf of its reader",
+    "sqs:SendMessage": "Lambda itself puts a failed invocation into the dead-letter queue",
+    "logs:CreateLogStream": "Lambda itself writes the function's log",
+    "logs:PutLogEvents": "Lambda itself writes the function's log",
+}
+# The scenarios' recorded answers of the model; a scenario may have none yet.
+MISSING_TURN = "emulator: unsupported: no recorded turn"
 EVENTS = sorted(path.name for path in (ROOT / "events").glob("*.json"))
 
 
@@ -88,18 +101,38 @@ def runtime_emulator(folder: Path) -> Path:
 
 
 def free_port() -> int:
-    """Gives a port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Gives a port that was free a moment ago, from below those that the system itself hands out meanwhile."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+
+
+def deployed(scenario: Path) -> Template:
+    """Gives the template as it would be deployed for the scenario's account."""
+    settings = tomllib.loads((scenario / "scenario.toml").read_text(encoding="utf-8"))
+    return Template({"SlackWebhookParameterName": settings["parameter"][0]["name"]}, {"FindingsTopic": FINDINGS_TOPIC})
+
+
+def granted_actions(template: Template) -> set[str]:
+    """Gives every action that the role grants on something."""
+    return {action for statement in template.statements() for action in statement["Action"]}
+
+
+def is_granted(template: Template, action: str, resource: str | None) -> bool:
+    """Says whether the role grants a call; a statement with a condition counts for nothing, as none is checked here."""
+    return any(
+        action in statement["Action"] and any(fnmatch.fnmatchcase(resource or "*", arn) for arn in statement["Resource"])
+        for statement in template.statements()
+        if "Condition" not in statement
+    )
 
 
 def environment(emulator: Emulator) -> dict[str, str]:
     """Gives the function's environment: the template's, and what Lambda and the test add."""
     settings = emulator.settings()
-    template = Template(
-        {"SlackWebhookParameterName": settings["parameter"][0]["name"]}, {"FindingsTopic": FINDINGS_TOPIC}
-    )
+    template = deployed(emulator.scenario)
     function = template.resource("InvestigateFunction")["Properties"]
     logging = function["LoggingConfig"]
     return {
@@ -160,13 +193,17 @@ def function(folder: Path, variables: dict[str, str]) -> Iterator[tuple[str, Pat
                 process.wait()
 
 
-def investigate(event: str, scenario: str, folder: Path) -> Run:
-    """Sends one event through a fresh function beside a fresh emulator."""
-    with running(ROOT / "scenarios" / scenario) as emulator:
+def investigate(event: str, scenario: str, folder: Path, withheld: frozenset[str] = frozenset()) -> Run:
+    """Sends one event through a fresh function beside a fresh emulator that enforces the role, less what is withheld."""
+    home = ROOT / "scenarios" / scenario
+    with running(home, granted_actions(deployed(home)) - withheld) as emulator:
         with function(folder, environment(emulator)) as (address, log):
             request = urllib.request.Request(address, (ROOT / "events" / event).read_bytes(), method="POST")
-            with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
-                said = answer.read().decode()
+            try:
+                with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
+                    said = answer.read().decode()
+            except OSError as error:
+                raise RuntimeError(f"{event} got no answer: {error}\n{log.read_text(errors='replace')}") from error
         lists = {name: emulator.received(name) for name in ("slack", "published", "requests", "unsupported")}
         return Run(answer=said, log=log.read_text(errors="replace"), emulator=emulator, **lists)
 
@@ -194,7 +231,30 @@ def test_the_function_answers_without_an_error(runs, event):
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_the_emulator_was_asked_nothing_that_it_does_not_support(runs, event):
-    assert runs[event].unsupported == []
+    run = runs[event]
+    has_turns = (run.emulator.scenario / "turns").is_dir()
+    assert [what for what in run.unsupported if has_turns or not what.startswith(MISSING_TURN)] == []
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_call_to_aws_is_granted_by_the_role_on_its_resource(runs, event):
+    run = runs[event]
+    template = deployed(run.emulator.scenario)
+    calls = {(each["iam_action"], each["resource"]) for each in run.requests if each["service"] != "slack"}
+    assert [call for call in calls if not is_granted(template, *call)] == []
+
+
+def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs):
+    used = {each["iam_action"] for run in runs.values() for each in run.requests} - {None}
+    granted = {action for run in runs.values() for action in granted_actions(deployed(run.emulator.scenario))}
+    assert granted - used == set(USED_BY_AWS), "a grant that nothing uses, or an exception that is none"
+
+
+def test_a_grant_that_is_missing_is_denied_and_the_card_says_so(tmp_path):
+    run = investigate("sns-metric-alarm.json", "lambda-bad-deploy", tmp_path, frozenset({"logs:FilterLogEvents"}))
+    statuses = {each["status"] for each in run.requests if each["iam_action"] == "logs:FilterLogEvents"}
+    assert statuses == {400}, "AWS answers a denied awsJson call with 400"
+    assert "Not checked: logs of" in run.everything()["slack"]
 
 
 @pytest.mark.parametrize("event", [name for name, expected in EXPECTED.items() if expected.card])

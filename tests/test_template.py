@@ -1,6 +1,7 @@
 """What template.yaml must hold beyond being valid: the role is as narrow as the product, and the wiring cannot loop."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -12,7 +13,6 @@ READ_ACTIONS = {
     "cloudwatch:ListMetrics",
     "logs:DescribeLogGroups",
     "logs:FilterLogEvents",
-    "lambda:GetFunctionConfiguration",
     "lambda:ListVersionsByFunction",
     "lambda:ListAliases",
 }
@@ -144,7 +144,34 @@ def test_the_function_is_built_from_the_binary_that_cargo_knows():
     assert function["Properties"]["Handler"] == "bootstrap"
 
 
-def test_every_variable_that_the_program_reads_is_declared():
-    sources = (TEMPLATE.parent / "src").rglob("*.rs")
-    read = {name for source in sources for name in re.findall(r'"(SRE_AGENT_[A-Z_]+)"', source.read_text(encoding="utf-8"))}
-    assert read - set(Template().environment()) == set()
+def test_the_program_the_template_and_the_readme_know_the_same_variables():
+    source = (TEMPLATE.parent / "src" / "config.rs").read_text(encoding="utf-8")
+    keys = dict(re.findall(r'^    \("(SRE_AGENT_[A-Z_]+)", "([a-z_.]+)"\),$', source, re.MULTILINE))
+    (document,) = re.findall(r'^const DOCUMENT_VARIABLE: &str = "(SRE_AGENT_[A-Z_]+)";$', source, re.MULTILINE)
+    keys[document] = ""
+    assert {name for name in Template().environment() if name.startswith("SRE_AGENT_")} == set(keys)
+    assert readme_variables() == keys
+
+
+def readme_variables() -> dict[str, str]:
+    """Gives each variable of README's table with the key of the document that stands beside it."""
+    readme = (TEMPLATE.parent / "README.md").read_text(encoding="utf-8")
+    found = {}
+    for row in re.findall(r"^\| (`SRE_AGENT_.*?) \|(.*?)\|", readme, re.MULTILINE):
+        names, keys = (re.findall(r"`([^`]+)`", cell) for cell in row)
+        found |= dict(zip(names, keys or [""], strict=True))
+    return found
+
+
+def test_the_readme_gives_the_defaults_of_the_template():
+    readme = (TEMPLATE.parent / "README.md").read_text(encoding="utf-8")
+    for name in ("SRE_AGENT_MODEL", "SRE_AGENT_DEPTH"):
+        assert re.search(rf"^\| `{name}` .*\| `{re.escape(Template().environment()[name])}` \|$", readme, re.MULTILINE)
+
+
+def test_the_template_and_the_built_in_configuration_name_the_same_models():
+    built_in = tomllib.loads((TEMPLATE.parent / "src" / "config" / "default.toml").read_text(encoding="utf-8"))
+    environment = Template().environment()
+    assert environment["SRE_AGENT_MODEL"] == built_in["models"]["primary"]
+    assert environment["SRE_AGENT_FALLBACK_MODELS"].split(",") == built_in["models"]["fallback"]
+    assert environment["SRE_AGENT_DEPTH"] == built_in["depth"]

@@ -207,6 +207,9 @@ pub(crate) struct Trouble {
     /// Deny an AWS action, for instance logs:FilterLogEvents or logs:*; repeatable
     #[arg(long, value_name = "ACTION", value_parser = action)]
     pub(crate) deny: Vec<String>,
+    /// Deny every AWS action but these, as a role that grants no others; repeatable
+    #[arg(long, value_name = "ACTION", value_parser = action)]
+    pub(crate) allow: Option<Vec<String>>,
     /// Throttle the first N requests to models, or all with 'forever'
     #[arg(long, value_name = "N|forever", value_parser = count_or_forever)]
     pub(crate) throttle_model: Option<u32>,

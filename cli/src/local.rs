@@ -59,6 +59,7 @@ impl LocalAws {
 fn options(trouble: &Trouble) -> Options {
     Options {
         denied: trouble.deny.clone(),
+        allowed: trouble.allow.clone(),
         bedrock: BedrockOptions {
             turns: trouble.model_by_hand.clone().map_or(Turns::Recorded, Turns::ByHand),
             throttle_first: trouble.throttle_model,

@@ -1,4 +1,4 @@
-//! Which calls are let through: denials and faults by IAM action, from the scenario and from the options.
+//! Which calls are let through: denials, a role's grants, and faults by IAM action, from the scenario and the options.
 
 use std::sync::Mutex;
 
@@ -46,18 +46,20 @@ pub(crate) enum Ruling {
 #[derive(Debug)]
 pub(crate) struct Access {
     denied: Vec<String>,
+    allowed: Option<Vec<String>>,
     faults: Mutex<Vec<Fault>>,
 }
 
 impl Access {
-    /// Joins rules; an earlier fault of an action is used up before a later one.
-    pub(crate) fn new(denied: Vec<String>, faults: Vec<Fault>) -> Self {
-        Self { denied, faults: Mutex::new(faults) }
+    /// Joins rules; an earlier fault of an action is used up before a later one. As in IAM, a denial outweighs a grant.
+    pub(crate) fn new(denied: Vec<String>, allowed: Option<Vec<String>>, faults: Vec<Fault>) -> Self {
+        Self { denied, allowed, faults: Mutex::new(faults) }
     }
 
     /// Rules on one call and counts it.
     pub(crate) fn ruling(&self, action: &str) -> Ruling {
-        if self.denied.iter().any(|rule| covers(rule, action)) {
+        let covered = |rules: &[String]| rules.iter().any(|rule| covers(rule, action));
+        if covered(&self.denied) || !self.allowed.as_deref().is_none_or(covered) {
             return Ruling::Denied;
         }
         let mut faults = lock(&self.faults);
@@ -85,6 +87,7 @@ mod tests {
         let fault = |kind, times| Fault { action: "ssm:GetParameter".to_owned(), kind, times };
         let access = Access::new(
             vec!["logs:*".to_owned()],
+            None,
             vec![fault(FaultKind::Throttled, Some(2)), fault(FaultKind::InternalError, Some(1))],
         );
         assert_eq!(access.ruling("ssm:GetParameter"), Ruling::Faulty(FaultKind::Throttled));
@@ -96,9 +99,20 @@ mod tests {
     }
 
     #[test]
+    fn what_no_grant_covers_is_denied_and_a_denial_outweighs_a_grant() {
+        let grants = vec!["logs:*".to_owned(), "sns:Publish".to_owned()];
+        let access = Access::new(vec!["logs:FilterLogEvents".to_owned()], Some(grants), Vec::new());
+        assert_eq!(access.ruling("logs:DescribeLogGroups"), Ruling::Allowed);
+        assert_eq!(access.ruling("logs:FilterLogEvents"), Ruling::Denied);
+        assert_eq!(access.ruling("sns:Publish"), Ruling::Allowed);
+        assert_eq!(access.ruling("ssm:GetParameter"), Ruling::Denied);
+    }
+
+    #[test]
     fn a_fault_without_a_count_stays() {
         let access = Access::new(
             Vec::new(),
+            None,
             vec![Fault { action: "sns:Publish".to_owned(), kind: FaultKind::Hang, times: None }],
         );
         for _ in 0..5 {

@@ -29,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::bedrock::by_hand::ByHand;
 use crate::bedrock::model_reference::ModelReference;
+pub(crate) use crate::bedrock::model_reference::resource;
 use crate::bedrock::pace::Pace;
 use crate::bedrock::question::Question;
 use crate::bedrock::recording::Recordings;

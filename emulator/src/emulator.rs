@@ -31,6 +31,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// IAM actions that are denied beside the scenario's; `logs:*` stands for a whole service.
     pub denied: Vec<String>,
+    /// The only IAM actions that are not denied, as a role's policy lists them; `None` allows all.
+    pub allowed: Option<Vec<String>>,
     /// Faults that come before the scenario's.
     pub faults: Vec<Fault>,
     /// What Bedrock says of model ids, over the scenario's.
@@ -48,6 +50,7 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             denied: Vec::new(),
+            allowed: None,
             faults: Vec::new(),
             models: BTreeMap::new(),
             bedrock: BedrockOptions::default(),
@@ -99,7 +102,7 @@ impl Emulator {
         let (stop, stopping) = watch::channel(false);
         let shared = Arc::new(Shared {
             paging: options.paging.unwrap_or(scenario.description().paging),
-            access: Access::new(denied, faults),
+            access: Access::new(denied, options.allowed, faults),
             recorder: Recorder::default(),
             outbox: Outbox::default(),
             slack: Slack::new(options.slack),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::access::{Access, FaultKind, Ruling};
-use crate::bedrock::Bedrock;
+use crate::bedrock::{self, Bedrock};
 use crate::cbor;
 use crate::cloudwatch;
 use crate::failure::{Failure, Protocol, ServiceError};
@@ -96,6 +96,8 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let place = shared.recorder.arrival(Received {
         service: service.to_owned(),
         action,
+        iam_action: call.as_ref().map(|call| call.action.clone()),
+        resource: call.as_ref().and_then(|call| call.resource.clone()),
         target: format!("{} {shown}", parts.method),
         body: body_text(&target, &body),
         status: None,
@@ -184,12 +186,8 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
             call("lambda", request.operation.name(), Protocol::RestJson, Some(resource))
         }
         Target::Converse { model_id } => {
-            let bare = percent::decoded(model_id);
-            let resource = if bare.starts_with("arn:") {
-                bare
-            } else {
-                format!("arn:aws:bedrock:{}::foundation-model/{bare}", scenario.region())
-            };
+            let given = percent::decoded(model_id);
+            let resource = bedrock::resource(&given, scenario.region(), scenario.account());
             Call {
                 // Converse has no action of its own.
                 action: "bedrock:InvokeModel".to_owned(),

@@ -11,6 +11,10 @@ pub struct Received {
     pub service: String,
     /// Operation, `GetMetricData` for instance; method and path where no operation is known.
     pub action: String,
+    /// IAM action that AWS would ask a grant for, `bedrock:InvokeModel` for instance; `None` for what is no AWS call.
+    pub iam_action: Option<String>,
+    /// ARN that the grant would have to cover; `None` where the action knows no resources.
+    pub resource: Option<String>,
     /// Method, path and query as sent.
     pub target: String,
     /// The body as text. CBOR is shown as JSON with times as RFC 3339 text; a form stays as sent.

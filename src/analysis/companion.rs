@@ -49,6 +49,11 @@ pub struct CompanionFinding {
 }
 
 impl CompanionFinding {
+    /// Tells whether the newest value lies outside of the normal range.
+    pub fn strays(&self) -> bool {
+        matches!((self.value, self.normal), (Some(now), Some((low, high))) if now < low || now > high)
+    }
+
     /// Returns the newest value with its title: `throttles 0`, `p99 duration 812 ms`.
     pub fn now(&self) -> String {
         match self.value {
@@ -62,10 +67,7 @@ impl CompanionFinding {
         let value = self.value.map(|value| quantity(value, self.unit.as_deref()));
         match (value, self.normal) {
             (Some(value), Some((low, high))) if number(low) != number(high) => {
-                let now = self.value.unwrap_or(low);
-                // Outside of the usual range for a moment is not a change, and must not read like one.
-                let stray = if now < low || now > high { ", no lasting change" } else { "" };
-                format!("{} {value} (normal {} to {}{stray})", self.title, number(low), number(high))
+                format!("{} {value} (normal {} to {})", self.title, number(low), number(high))
             }
             (Some(value), _) => format!("{} {value}", self.title),
             (None, _) => self.title.clone(),

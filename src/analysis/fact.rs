@@ -131,13 +131,45 @@ pub(crate) fn worst_before(impact: &Impact, onset: &Onset) -> Option<Derived> {
     Some(fact.showing(value, Some(worst.value)).at(worst.at))
 }
 
+/// Returns how often the alarm's threshold was passed in the time before: a habit of the metric, or something new.
+pub(crate) fn earlier_breaches(readings: &Readings<'_>, impact: &Impact, onset: &Onset) -> Option<Derived> {
+    let trigger = readings.incident.alarm.metric()?;
+    let (comparison, threshold) = (trigger.comparison?, trigger.threshold?);
+    let (evidence, series) = readings.history()?;
+    let before = || series.datapoints.iter().filter(|point| point.at < onset.at);
+    let since = before().next()?.at;
+    let breaching: Vec<Timestamp> =
+        before().filter(|point| comparison.breaches(point.value, threshold)).map(|point| point.at).collect();
+    let side = if comparison.high_is_bad() { "above" } else { "below" };
+    let limit = quantity(threshold, impact.unit.as_deref());
+    let from = moment(since);
+    let (metric, period) = (&impact.metric, impact.per());
+    let (text, display) = match breaching.as_slice() {
+        [] => (format!("From {from} until the onset, {metric} was never {side} {limit}"), "never".to_owned()),
+        [.., last] => {
+            let count = breaching.len();
+            let plural = if count == 1 { "period" } else { "periods" };
+            let last = moment(*last);
+            let text = format!(
+                "From {from} until the onset, {metric} was {side} {limit} in {count} {plural} of {period}, last at {last}"
+            );
+            (text, format!("{count} {plural}"))
+        }
+    };
+    let formula = format!("count of {} beyond the threshold", evidence.id);
+    let title = "earlier breaches of the threshold";
+    let inputs = vec![evidence.id.clone()];
+    let fact = Derived::new(FactKind::EarlierBreaches, title, &text, formula, inputs);
+    Some(fact.showing(display, Some(real(u64::try_from(breaching.len()).unwrap_or(u64::MAX)))))
+}
+
 /// Returns when the alarm's metric left its normal range.
 pub(crate) fn onset(own: &Reading<'_>, onset: &Onset) -> Option<Derived> {
     let change = onset.change.as_ref()?;
     let time = clock_time(onset.at);
     let unit = own.series.unit.as_deref();
     let text = format!(
-        "{} {} from {} to {} at {time}",
+        "{} {} at {time}: median {} before, {} since",
         own.series.metric.name,
         change.direction.verb(),
         quantity(change.before, unit),
@@ -213,7 +245,7 @@ pub(crate) fn comparison(found: &Comparison) -> Derived {
     );
     let title = format!("{} beside {}", found.entity, found.other);
     let mut fact = Derived::new(FactKind::Comparison, title, &text, formula, found.inputs.clone())
-        .showing(here, Some(100.0 * found.here.share()))
+        .showing(format!("{here} against {there} of {}", found.other), Some(100.0 * found.here.share()))
         .at(found.from);
     fact.fact.discriminates = Some(found.entity.clone());
     fact
@@ -253,11 +285,7 @@ pub(crate) fn new_templates(
                 if all_were_read && more_failures(own, Failures { failed: 0, of: there }) < CLEAR {
                     fact.fact.discriminates = Some(entity.name.clone());
                     fact.fact.inputs.extend(traffic_of(entities));
-                    let _ = write!(
-                        fact.fact.formula,
-                        "; {lines} lines in {} requests of {}, none in {there} of the others",
-                        here.of, entity.name
-                    );
+                    let _ = write!(fact.fact.formula, "; none in {there} requests of the others");
                 }
                 if template.trend == TemplateTrend::New
                     && severity(template.text.as_str()) == Severity::Failure
@@ -361,15 +389,22 @@ fn first_at_period(entity: &Entity<'_>, at: Timestamp) -> Timestamp {
 
 /// Returns the companions that are as usual, in one fact.
 pub(crate) fn normal_companions(companions: &[CompanionFinding]) -> Option<Derived> {
-    let normal: Vec<&CompanionFinding> =
-        companions.iter().filter(|companion| companion.state == CompanionState::Normal).collect();
+    let unchanged = || companions.iter().filter(|companion| companion.state == CompanionState::Normal);
+    let normal: Vec<&CompanionFinding> = unchanged().filter(|companion| !companion.strays()).collect();
     if normal.is_empty() {
         return None;
     }
-    let words: Vec<String> = normal.iter().map(|companion| companion.words()).collect();
-    let inputs: Vec<EvidenceId> = normal.iter().filter_map(|companion| companion.evidence.clone()).collect();
+    let listed = |found: &mut dyn Iterator<Item = &CompanionFinding>| {
+        found.map(CompanionFinding::words).collect::<Vec<_>>().join(", ")
+    };
+    let inputs: Vec<EvidenceId> = unchanged().filter_map(|companion| companion.evidence.clone()).collect();
     let names: Vec<_> = inputs.iter().map(ToString::to_string).collect();
-    let text = format!("Normal: {}", words.join(", "));
+    let mut text = format!("Normal: {}", listed(&mut normal.iter().copied()));
+    // Outside of the usual range for a moment is neither normal nor a change.
+    let strays = listed(&mut unchanged().filter(|companion| companion.strays()));
+    if !strays.is_empty() {
+        let _ = write!(text, ". Outside the normal range, too short to judge: {strays}");
+    }
     let formula = format!("no change point against the baseline in {}", names.join(", "));
     let titles: Vec<&str> = normal.iter().map(|companion| companion.title.as_str()).collect();
     Some(
@@ -385,7 +420,7 @@ pub(crate) fn changed_companion(companion: &CompanionFinding) -> Option<Derived>
     let time = clock_time(change.at);
     let unit = companion.unit.as_deref();
     let text = format!(
-        "{} {} from {} to {} at {time}",
+        "{} {} at {time}: median {} before, {} since",
         companion.title,
         change.direction.verb(),
         quantity(change.before, unit),

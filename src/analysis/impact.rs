@@ -150,7 +150,8 @@ impl Impact {
         }
     }
 
-    fn per(&self) -> String {
+    /// Returns the length of a period as a rate names it: `min`, `5 min`, `1 h`.
+    pub(crate) fn per(&self) -> String {
         match self.period_seconds {
             60 => "min".to_owned(),
             seconds if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),

@@ -253,16 +253,16 @@ fn texts(analysis: &Analysis) -> String {
 fn a_bad_deployment_is_told_from_its_neighbour() {
     let analysis = bad_deploy().analysis();
     insta::assert_snapshot!(texts(&analysis), @r#"
-    F1 Errors rose from 0 to 41 at 03:02 -> 03:02
+    F1 Errors rose at 03:02: median 0 before, 41 since -> 03:02
     F2 At 03:04, 43 of 118 requests failed (36%) -> 36%
     F3 The worst Errors since the onset was 43, at 03:04; the alarm's threshold is 20; normal is 0 -> 43
     F4 version 58 served its first request at 03:02:38 -> 03:02:38
-    F5 At 03:04: version 58 fails 43 of 60, version 57 fails 0 of 58 -> 43 of 60 [version 58]
+    F5 At 03:04: version 58 fails 43 of 60, version 57 fails 0 of 58 -> 43 of 60 against 0 of 58 of version 57 [version 58]
     F6 At 03:04, version 58 served 60 of 118 requests (51%) -> 51%
     F7 First seen 03:02:40, none in the baseline: "ERROR Invoke Error TypeError: Cannot read properties of undefined (reading 'taxRate')", 30 lines, all of version 58 -> 03:02:40 [version 58]
     F8 Normal: invocations 118 (normal 116 to 121), throttles 0, duration p99 802 ms (normal 800 to 806) -> invocations, throttles, duration p99
     03:01:10 version 58 was published [C1]
-    03:02:00 Errors rose from 0 to 41 [M4]
+    03:02:00 Errors rose: median 0 before, 41 since [M4]
     03:02:38 version 58 served its first request [L1]
     03:02:40 first "ERROR Invoke Error TypeError: Cannot read properties of undefined (reading 'taxRate')" (30 times) [L1]
     lead: version 58: It served its first request at 03:02:38, 2 s before its first error; it fails 43 of 60, version 57 beside it 0 of 58; all 30 lines read of the new error are its own

@@ -155,7 +155,7 @@ fn onsets(computed: &Computed<'_>) -> Vec<TimelineEntry> {
         let metric = computed.metric.unwrap_or("the alarm's metric");
         let text = match &onset.change {
             Some(change) => format!(
-                "{metric} {} from {} to {}",
+                "{metric} {}: median {} before, {} since",
                 change.direction.verb(),
                 number(change.before),
                 number(change.after)
@@ -175,7 +175,7 @@ fn onsets(computed: &Computed<'_>) -> Vec<TimelineEntry> {
                 at: change.at,
                 kind: TimelineKind::Onset,
                 text: format!(
-                    "{} {} from {} to {}",
+                    "{} {}: median {} before, {} since",
                     companion.title,
                     change.direction.verb(),
                     number(change.before),

@@ -1,3 +1,5 @@
+//! Three layers over one another, and every fault at once.
+
 use super::*;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -1,3 +1,5 @@
+//! Several channels at once: none takes another with it, and each leaves a receipt or a reason.
+
 use std::sync::Mutex;
 use std::time::Duration;
 

@@ -61,6 +61,8 @@ pub enum FactKind {
     Peak,
     /// The worst value of the time before.
     WorstBefore,
+    /// How often the alarm's threshold was passed in the time before.
+    EarlierBreaches,
     /// The first request of a version.
     FirstServed,
     /// What one version fails beside the others.

@@ -42,6 +42,9 @@ impl Evidence {
             Body::Fact(fact) => {
                 let inputs: Vec<_> = fact.inputs.iter().map(ToString::to_string).collect();
                 let _ = writeln!(text, "{} (= {}; from {})", fact.text, fact.formula, inputs.join(", "));
+                if !fact.display.is_empty() {
+                    let _ = writeln!(text, "value: {}", fact.display);
+                }
                 if let Some(entity) = &fact.discriminates {
                     let _ = writeln!(
                         text,
@@ -197,7 +200,10 @@ pub fn line_text(line: &LogLine) -> String {
 }
 
 fn template_text(template: &LogTemplate) -> String {
-    let first = template.first_at.map(|at| format!(", first {}", second(at))).unwrap_or_default();
+    // Of a text that stood there before, the first line of the window says nothing.
+    let new = template.trend == TemplateTrend::New;
+    let first = template.first_at.filter(|_| new).map(|at| format!(", first {}", second(at)));
+    let first = first.unwrap_or_default();
     let trend = match template.trend {
         TemplateTrend::New => "new",
         TemplateTrend::Surged => "surged",

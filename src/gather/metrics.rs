@@ -74,7 +74,9 @@ pub(crate) fn plan(incident: &Incident, plan: &mut Plan) -> Vec<Planned> {
     };
     add(&queries, incident.window, "");
     let history = Window {
-        start: incident.as_of.checked_sub(HISTORY).unwrap_or(Timestamp::MIN),
+        start: incident
+            .window
+            .period_start(incident.as_of.checked_sub(HISTORY).unwrap_or(Timestamp::MIN), period),
         end: incident.window.start,
     };
     add(&[(own, format!("{} (the alarm's metric)", trigger.metric))], history, "14 days before");

@@ -63,8 +63,11 @@ async fn last_period(incident: &Incident, reader: &Reader<'_>) -> Option<(Timest
             statistic: Statistic(trigger.statistic.clone()),
             unit: None,
         }],
-        window: Window { start: end.checked_sub(period * 10).ok()?, end },
-        period_seconds: trigger.period_seconds.max(60),
+        window: Window {
+            start: incident.window.period_start(end.checked_sub(period * 10).ok()?, period.as_secs()),
+            end,
+        },
+        period_seconds: period.as_secs(),
     };
     let answer = reader.telemetry.metrics(&request);
     let series = reader.ask(answer, Source::Metrics, "last period", "cloudwatch:GetMetricData").await.ok()?;

@@ -31,6 +31,16 @@ impl Window {
         self.start < other.end && other.start < self.end
     }
 
+    /// Returns the start of the period in which `at` lies, counted from the window's start in both directions.
+    ///
+    /// CloudWatch counts periods from the start of the time that is asked for. Questions that do not agree on it get
+    /// the same datapoints under other times.
+    pub fn period_start(&self, at: Timestamp, period_seconds: i64) -> Timestamp {
+        let past = at.duration_since(self.start).as_secs().rem_euclid(period_seconds.max(1));
+        let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
+        whole.checked_sub(SignedDuration::from_secs(past)).unwrap_or(at)
+    }
+
     /// Returns the window moved into the past.
     #[must_use]
     pub fn earlier(&self, by: SignedDuration) -> Window {

@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
+use crate::analysis::Analysis;
 use crate::analysis::baseline::median;
-use crate::analysis::{Analysis, log_templates};
 use crate::evidence::text::{
     clock_time, line_text, logs_head, moment, number, points_text, second, series_head,
 };
-use crate::evidence::{Body, Evidence, Ledger, LogLine, LogLines, Source, Window};
+use crate::evidence::{Body, Evidence, Ledger, LogLine, LogLines, LogTemplate, Source, Status, Window};
 use crate::incident::Incident;
 use crate::redact::{Fence, Redacted};
 
@@ -48,8 +48,9 @@ pub fn write(incident: &Incident, ledger: &Ledger, analysis: &Analysis, fence: &
         Some(onset) => {
             let _ = writeln!(
                 text,
-                "The alarm's metric left its normal range at {} UTC (the symptom's onset).",
-                second(onset.at)
+                "The symptom's onset: the alarm's metric left its normal range in the period from {} to {} UTC.",
+                second(onset.at),
+                second(onset.latest())
             );
         }
         None => text.push_str("No clear onset was found in the alarm's metric.\n"),
@@ -80,19 +81,22 @@ pub fn write(incident: &Incident, ledger: &Ledger, analysis: &Analysis, fence: &
         text.push_str(&fence.wrap(item.id.as_str(), &Redacted::new(summed_up(item, near).trim_end())));
         text.push('\n');
     }
-    text.push_str("\n## Also read (the computed facts sum it up; read_evidence shows one whole)\n");
-    let mut titles = String::new();
-    for item in listed {
-        let _ = writeln!(titles, "{}: {}, {}", item.id, item.title, item.status.as_str());
+    if !listed.is_empty() {
+        text.push_str("\n## Also read (the computed facts sum it up)\n");
+        let titles = titles(&listed, incident);
+        text.push_str(&fence.wrap("list", &Redacted::new(titles.trim_end())));
+        text.push('\n');
     }
-    text.push_str(&fence.wrap("list", &Redacted::new(titles.trim_end())));
-    text.push('\n');
     text.push_str("\n## Could not be read\n");
-    if ledger.gaps().is_empty() {
-        text.push_str("nothing\n");
-    }
     for gap in ledger.gaps() {
         let _ = writeln!(text, "- {} ({}: {})", gap.subject, gap.status.as_str(), gap.reason);
+    }
+    let blind = incident.resource.service().map(|service| service.blind_spots.as_slice()).unwrap_or_default();
+    for blind in blind {
+        let _ = writeln!(text, "- {blind}");
+    }
+    if ledger.gaps().is_empty() && blind.is_empty() {
+        text.push_str("nothing\n");
     }
     text
 }
@@ -181,7 +185,7 @@ fn has_something(item: &Evidence) -> bool {
 }
 
 /// Returns evidence as an agent first sees it: a series period by period near the onset and summed up before it, of
-/// log lines the templates with a first and a last line each.
+/// log lines the templates and a line of each of the first.
 fn summed_up(item: &Evidence, near: Window) -> String {
     match &item.body {
         Body::Series(series) => {
@@ -221,28 +225,55 @@ fn summed_up(item: &Evidence, near: Window) -> String {
 /// Templates whose lines are shown.
 const MOST_TEMPLATES: usize = 4;
 
-/// Returns the first and the last kept line of each of the most telling templates; without templates the first lines.
+/// Returns a line of each of the most telling templates; without templates the first lines.
 fn telling_lines(logs: &LogLines) -> Vec<&LogLine> {
     if logs.templates.is_empty() {
         return logs.lines.iter().take(2 * MOST_TEMPLATES).collect();
     }
-    let mut lines: Vec<&LogLine> = Vec::new();
-    for template in logs.templates.iter().take(MOST_TEMPLATES) {
-        let of_template =
-            || logs.lines.iter().filter(|line| log_templates::belongs(line.text.as_str(), template));
-        for line in of_template().next().into_iter().chain(of_template().next_back()) {
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
-    }
-    lines
+    let in_incident = logs.templates.iter().filter(|template| template.incident_count > 0);
+    let sample = |template: &LogTemplate| logs.lines.iter().find(|line| line.text == template.sample);
+    in_incident.take(MOST_TEMPLATES).filter_map(sample).collect()
 }
 
 fn whole_or_cut(mut text: String, item: &Evidence) -> String {
     if let Some((cut, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(cut);
         let _ = write!(text, "\n(cut here: read_evidence {} shows the rest)", item.id);
+    }
+    text
+}
+
+/// Lists what was read beside the incident, by the time that it is of.
+fn titles(listed: &[&Evidence], incident: &Incident) -> String {
+    let mut text = String::new();
+    let times = incident.baselines.iter().map(|baseline| (baseline.title.as_str(), baseline.window));
+    let times: Vec<(&str, Window)> =
+        std::iter::once(("the incident window", incident.window)).chain(times).collect();
+    for (when, window) in &times {
+        let suffix = format!(", {when}");
+        let of = |status: Status| -> Vec<String> {
+            listed
+                .iter()
+                .filter(|item| item.window == *window && item.status == status)
+                .map(|item| {
+                    let title = item.title.as_str();
+                    // What has no datapoints in a normal time is told by its number alone.
+                    if status == Status::Empty && *window != incident.window {
+                        return item.id.to_string();
+                    }
+                    format!("{} {}", item.id, title.strip_suffix(&suffix).unwrap_or(title))
+                })
+                .collect()
+        };
+        for (status, what) in [(Status::Found, ""), (Status::Empty, ", no datapoints")] {
+            let titles = of(status);
+            if !titles.is_empty() {
+                let _ = writeln!(text, "{when}{what}: {}", titles.join(", "));
+            }
+        }
+    }
+    for item in listed.iter().filter(|item| !times.iter().any(|(_, window)| *window == item.window)) {
+        let _ = writeln!(text, "{} {} ({})", item.id, item.title, item.status.as_str());
     }
     text
 }

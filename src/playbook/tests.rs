@@ -1,3 +1,5 @@
+//! The rows of the playbook agree with themselves and with what is only looked at.
+
 use std::collections::BTreeSet;
 
 use super::*;

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use crate::alarm::AlarmState;
 use crate::analysis::Analysis;
+use crate::analysis::companion::quantity;
 use crate::evidence::text::{clock_time, second};
 use crate::evidence::{Body, Ledger, console};
 use crate::finding::claim::Piece;
-use crate::finding::{Checked, Verdict, verify};
+use crate::finding::{Checked, ClaimKind, Verdict, VerdictKind, verify};
 use crate::gather::recheck::Condition;
 use crate::id::{EvidenceId, RunId};
 use crate::incident::Incident;
@@ -23,6 +24,9 @@ use crate::model::budget::Spent;
 use crate::model::{Failure, ModelId};
 use crate::report::document::{Detail, Document, FORMAT, Line, Span};
 use crate::report::steps::{self, Step};
+
+/// Most citations behind a sentence; more are noise on a phone, and the report JSON has all of them.
+const MOST_MARKS: usize = 3;
 
 /// What is told.
 pub struct Told<'a> {
@@ -64,6 +68,14 @@ impl<'a> Told<'a> {
         self.investigation.map(|investigation| investigation.claims.as_slice()).unwrap_or_default()
     }
 
+    /// Returns the cause that the verdict lets stand; a rejected one is not told.
+    fn cause(&self) -> Option<&'a Checked> {
+        let kind = self.verdict()?.kind;
+        matches!(kind, VerdictKind::CauseShown | VerdictKind::LikelyCause)
+            .then(|| self.claims().iter().find(|checked| checked.claim.kind == ClaimKind::Cause))
+            .flatten()
+    }
+
     /// Returns the evidence's mark as a link, where the evidence has a page.
     fn mark(&self, id: &EvidenceId) -> Span {
         match self.console(id) {
@@ -101,11 +113,10 @@ impl<'a> Told<'a> {
                 },
             }
         }
-        for id in verify::cited(std::slice::from_ref(checked)) {
-            if !marked.contains(&id) {
-                line.0.push(Span::Text(" ".into()));
-                line.0.push(self.mark(&id));
-            }
+        let cited = verify::cited(std::slice::from_ref(checked));
+        for id in cited.iter().filter(|id| !marked.contains(id)).take(MOST_MARKS) {
+            line.0.push(Span::Text(" ".into()));
+            line.0.push(self.mark(id));
         }
         line
     }
@@ -115,7 +126,7 @@ impl<'a> Told<'a> {
         match (&self.ledger.get(id)?.body, at) {
             (Body::Fact(fact), _) => Some(fact.display.clone()),
             (Body::Series(series), Some(at)) => {
-                verify::datapoint(series, at).map(|point| crate::evidence::text::number(point.value))
+                verify::datapoint(series, at).map(|point| quantity(point.value, series.unit.as_deref()))
             }
             (Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing, _) => None,
         }
@@ -129,11 +140,12 @@ impl<'a> Told<'a> {
         else {
             return offered;
         };
-        // A look always comes before a change, whatever order the model chose.
-        let mut chosen: Vec<Step> =
-            offered.into_iter().filter(|step| investigation.next_steps.contains(&step.id)).collect();
-        chosen.sort_by_key(|step| step.changes.is_some());
-        chosen
+        let order = |step: &Step| investigation.next_steps.iter().position(|id| *id == step.id);
+        let mut chosen: Vec<(usize, Step)> =
+            offered.into_iter().filter_map(|step| Some((order(&step)?, step))).collect();
+        // The model's order, but a look always comes before a change.
+        chosen.sort_by_key(|(order, step)| (step.changes.is_some(), *order));
+        chosen.into_iter().map(|(_, step)| step).collect()
     }
 }
 

@@ -1,3 +1,5 @@
+//! The cards as they look, hostile text in them, and the limits of each channel.
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::Value;

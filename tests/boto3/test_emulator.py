@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import tomllib
 import urllib.error
 import urllib.request
@@ -26,6 +27,9 @@ SCENARIO = Path(os.environ.get("EMULATOR_SCENARIO", ROOT / "scenarios" / "lambda
 ENDPOINT = os.environ.get("EMULATOR_ENDPOINT")
 if not ENDPOINT:
     raise RuntimeError("EMULATOR_ENDPOINT names no running emulator; `tests/run.sh boto3` starts one")
+
+sys.path.insert(0, str(ROOT / "tests"))
+from emulator_process import running
 
 SETTINGS = tomllib.loads((SCENARIO / "scenario.toml").read_text(encoding="utf-8"))
 AS_OF = datetime.fromisoformat(SETTINGS["as_of"])
@@ -121,14 +125,14 @@ class OnlyCbor(botocore.loaders.Loader):
         return model
 
 
-def client(service: str):
+def client(service: str, endpoint: str = ENDPOINT):
     core = botocore.session.get_session()
     core.register_component("data_loader", OnlyCbor(extra_search_paths=_search_paths(core)))
     session = boto3.Session(
         aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION, botocore_session=core
     )
     return session.client(
-        service, endpoint_url=ENDPOINT, config=Config(retries={"max_attempts": 1}, read_timeout=20)
+        service, endpoint_url=endpoint, config=Config(retries={"max_attempts": 1}, read_timeout=20)
     )
 
 
@@ -464,7 +468,7 @@ def test_log_errors_are_awss(logs):
         assert message.startswith("emulator: unsupported")
 
 
-# ---- Lambda, SSM, SNS ----
+# ---- Lambda, SSM, SNS, Bedrock ----
 
 
 def recorded_functions() -> list[dict]:
@@ -558,6 +562,51 @@ def test_sns_keeps_what_is_published_and_checks_it():
         assert (code, text, status) == ("InvalidParameter", "Invalid parameter: Subject", 400)
     code, text, _ = error(lambda: sns.publish(TopicArn=topic, Message="x" * 262_145))
     assert (code, text) == ("InvalidParameter", "Invalid parameter: Message too long")
+
+
+def test_bedrock_says_which_model_is_gone_and_which_never_was():
+    bedrock = client("bedrock-runtime")
+    retired = "us.anthropic.claude-3-5-sonnet-20241022-v2:0"
+    question = [{"role": "user", "content": [{"text": "What broke?"}]}]
+    assert SETTINGS["models"][retired.removeprefix("us.")] == "end_of_life"
+    code, message, status = error(lambda: bedrock.converse(modelId=retired, messages=question))
+    assert (code, status) == ("ResourceNotFoundException", 404)
+    assert "end of its life" in message
+    code, message, status = error(lambda: bedrock.converse(modelId="us.anthropic.nobody-v1:0", messages=question))
+    assert (code, message, status) == ("ValidationException", "The provided model identifier is invalid.", 400)
+    unanswerable = [{"role": "assistant", "content": [{"text": "I begin."}]}]
+    code, message, status = error(lambda: bedrock.converse(modelId="us.amazon.nova-pro-v1:0", messages=unanswerable))
+    assert (code, status) == ("ValidationException", 400)
+    assert "user message" in message
+
+
+def test_what_no_grant_covers_is_denied_in_each_services_words():
+    with running(SCENARIO, {"logs:DescribeLogGroups"}) as emulator:
+        clients = {
+            name: client(name, emulator.endpoint) for name in ("cloudwatch", "logs", "lambda", "ssm", "sns", "bedrock-runtime")
+        }
+        assert clients["logs"].describe_log_groups()["logGroups"]
+        topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:findings"
+        question = [{"role": "user", "content": [{"text": "What broke?"}]}]
+        denied = {
+            "cloudwatch:ListMetrics": ("AccessDenied", 403, clients["cloudwatch"].list_metrics),
+            "logs:FilterLogEvents": (
+                "AccessDeniedException", 400, lambda: clients["logs"].filter_log_events(logGroupName="g"),
+            ),
+            "lambda:ListAliases": (
+                "AccessDeniedException", 403, lambda: clients["lambda"].list_aliases(FunctionName="f"),
+            ),
+            "ssm:GetParameter": ("AccessDeniedException", 400, lambda: clients["ssm"].get_parameter(Name="/p")),
+            "SNS:Publish": ("AuthorizationError", 403, lambda: clients["sns"].publish(TopicArn=topic, Message="m")),
+            "bedrock:InvokeModel": (
+                "AccessDeniedException", 403,
+                lambda: clients["bedrock-runtime"].converse(modelId="us.amazon.nova-pro-v1:0", messages=question),
+            ),
+        }
+        for action, (expected, status, call) in denied.items():
+            code, message, answered = error(call)
+            assert (code, answered) == (expected, status), action
+            assert f"is not authorized to perform: {action}" in message
 
 
 def test_an_unsigned_request_is_turned_away():

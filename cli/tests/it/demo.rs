@@ -118,3 +118,15 @@ fn closed_logs_are_named_on_the_card() {
     let gap = "logs of /aws/lambda/invoice-render (access denied: logs:FilterLogEvents)";
     assert!(card.contains(gap), "{card}");
 }
+
+#[test]
+fn a_role_that_grants_only_metrics_leaves_the_rest_unchecked() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let grants = ["cloudwatch:*", "ssm:GetParameter", "sns:Publish"].map(|action| ["--allow", action]);
+    let arguments = [&["demo", "--depth", "facts", "-q", "--out", out], grants.as_flattened()].concat();
+    let output = run(&arguments);
+    assert_code(&output, 0);
+    let card = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(card.contains("Not checked") && card.contains("access denied"), "{card}");
+}

@@ -20,6 +20,19 @@ const GEOGRAPHIES: &[(&str, &[&str], &str)] = &[
     ("global", &[""], ""),
 ];
 
+/// Names what a call by this id needs a grant on: an inference profile of the account, or a model.
+pub(crate) fn resource(given: &str, region: &str, account: &str) -> String {
+    let of_profile =
+        |(prefix, ..): &(&str, _, _)| given.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
+    if given.starts_with("arn:") {
+        given.to_owned()
+    } else if GEOGRAPHIES.iter().any(of_profile) {
+        format!("arn:aws:bedrock:{region}:{account}:inference-profile/{given}")
+    } else {
+        format!("arn:aws:bedrock:{region}::foundation-model/{given}")
+    }
+}
+
 /// A model id taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ModelReference {

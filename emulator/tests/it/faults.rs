@@ -68,7 +68,8 @@ async fn denied_actions_are_worded_as_each_service_words_them() {
         format!("<Code>AuthorizationError</Code><Message>{}</Message>", text("SNS:Publish", topic));
     assert!(publish.text().contains(&expected), "{}", publish.text());
     assert_eq!((converse.status, converse.header("x-amzn-errortype")), (403, Some("AccessDeniedException")));
-    let model = " on resource: arn:aws:bedrock:eu-west-1::foundation-model/eu.amazon.nova-pro-v1:0";
+    let model =
+        " on resource: arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.amazon.nova-pro-v1:0";
     assert_eq!(converse.json()["message"], text("bedrock:InvokeModel", model));
     assert_eq!(emulator.published(), []);
 }

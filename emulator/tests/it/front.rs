@@ -36,6 +36,8 @@ async fn requests_are_kept_in_order_with_cbor_shown_as_json() {
         Received {
             service: "cloudwatch".to_owned(),
             action: "DescribeAlarmHistory".to_owned(),
+            iam_action: Some("cloudwatch:DescribeAlarmHistory".to_owned()),
+            resource: None,
             target: "POST /service/GraniteServiceVersion20100801/operation/DescribeAlarmHistory".to_owned(),
             body: "{\"AlarmName\":\"a\",\"StartDate\":\"2026-05-04T00:00:00.5Z\"}".to_owned(),
             status: Some(200),
@@ -43,6 +45,8 @@ async fn requests_are_kept_in_order_with_cbor_shown_as_json() {
         Received {
             service: "logs".to_owned(),
             action: "FilterLogEvents".to_owned(),
+            iam_action: Some("logs:FilterLogEvents".to_owned()),
+            resource: Some("arn:aws:logs:eu-west-1:123456789012:log-group:/none:log-stream:".to_owned()),
             target: "POST /".to_owned(),
             body: "{\"logGroupName\":\"/none\"}".to_owned(),
             status: Some(400),

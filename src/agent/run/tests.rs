@@ -1,3 +1,5 @@
+//! One agent's turns: looks, the forced last one, malformed and cut answers, a conversation that is taken up again.
+
 use serde_json::json;
 
 use super::*;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::agent::tools::{Said, Toolbox, arguments, found, unanswered};
-use crate::evidence::{Body, Evidence, Gap, MetricId, Query, Source, Statistic, Status};
+use crate::evidence::{Body, Evidence, Gap, MetricId, Query, Source, Statistic, Status, Window};
 use crate::gather::telemetry::{MetricQuery, MetricsRequest};
 use crate::model::ToolSpec;
 use crate::redact::Redacted;
@@ -59,21 +59,25 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
     };
     // A long window at the alarm's own period would fill the conversation; 300 datapoints is a screenful.
     let periods = window.length().as_secs() / toolbox.period_seconds.max(60);
-    let factor = periods / 300 + 1;
+    let period_seconds = toolbox.period_seconds.max(60) * (periods / 300 + 1);
+    let window = Window { start: toolbox.window.period_start(window.start, period_seconds), ..window };
     let metric = MetricId { namespace: asked.namespace, name: asked.metric, dimensions: asked.dimensions };
     let statistic = Statistic(asked.statistic);
     let title = format!("{} {}", metric.name, statistic.as_str());
     let request = MetricsRequest {
         queries: vec![MetricQuery { metric, statistic, unit: None }],
         window,
-        period_seconds: toolbox.period_seconds.max(60) * factor,
+        period_seconds,
     };
     let id = toolbox.next_id(Source::Metrics);
     match toolbox.telemetry.metrics(&request).await {
         Ok(series) => {
-            let Some(series) = series.into_iter().next() else {
+            let Some(mut series) = series.into_iter().next() else {
                 return Said::refused("CloudWatch returned no series for this metric.");
             };
+            if series.unit.is_none() {
+                series.unit = known_unit(toolbox, &series.metric);
+            }
             toolbox.add(Evidence {
                 id,
                 source: Source::Metrics,
@@ -97,4 +101,21 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
             toolbox.add(unanswered(id, Source::Metrics, &title, window, &error))
         }
     }
+}
+
+/// Returns the unit that the ledger knows of a metric, whatever its dimensions.
+fn known_unit(toolbox: &Toolbox, metric: &MetricId) -> Option<String> {
+    toolbox.ledger.items().iter().find_map(|item| match &item.body {
+        Body::Series(series)
+            if series.metric.namespace == metric.namespace && series.metric.name == metric.name =>
+        {
+            series.unit.clone()
+        }
+        Body::Series(_)
+        | Body::Logs(_)
+        | Body::Change(_)
+        | Body::Fact(_)
+        | Body::Alarm(_)
+        | Body::Nothing => None,
+    })
 }

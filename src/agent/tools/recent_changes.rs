@@ -18,8 +18,9 @@ struct Arguments {}
 pub fn spec() -> ToolSpec {
     ToolSpec {
         name: "recent_changes".into(),
-        description: "Lists the deployments, traffic shifts and configuration differences that were read from the control \
-                      plane, oldest first, with all details, and what could not be read."
+        description: "Lists again, oldest first and with all details, the deployments, traffic shifts and configuration \
+                      differences that were read, and what could not be read. It reads nothing new: call it only where the \
+                      digest was cut."
             .into(),
         input_schema: json!({"type": "object", "properties": {}}),
     }
@@ -41,7 +42,7 @@ pub fn call(toolbox: &Toolbox, input: &Value) -> Said {
     }
     let outcome = if evidence.is_empty() { "empty" } else { "found" };
     if text.is_empty() {
-        text.push_str("no source of changes is known for this kind of resource\n");
+        text.push_str("no change was read\n");
     }
     Said {
         text: toolbox.fence.wrap("changes", &Redacted::new(&text)),

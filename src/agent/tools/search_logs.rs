@@ -72,6 +72,9 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
         Ok(window) => window,
         Err(refusal) => return refusal,
     };
+    // The title is all that others see of the question, so it must hold every filter.
+    let streams = asked.stream_prefix.as_ref().map(|prefix| format!(" in streams that begin with {prefix}"));
+    let title = format!("lines of {group} with \"{text}\"{}", streams.unwrap_or_default());
     let request = LogRequest {
         group: group.clone(),
         stream_prefix: asked.stream_prefix,
@@ -80,7 +83,6 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
         window,
         limit: MOST_LINES,
     };
-    let title = format!("lines of {group} with \"{text}\"");
     let id = toolbox.next_id(Source::Logs);
     match toolbox.telemetry.log_events(&request).await {
         Ok(page) => {

@@ -1,3 +1,5 @@
+//! Alarms out of every envelope they come in, and what is ignored with a reason.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! CloudWatch's own messages, whole, with holes and with kinds that are not known yet.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! One message through each answer that a webhook gives, on a local port.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The rules from checked claims to a verdict.
+
 use super::*;
 use crate::finding::claim::Claim;
 

@@ -1,3 +1,5 @@
+//! Claims that hold, claims that do not, and texts that are no claim at all.
+
 use std::collections::BTreeMap;
 
 use super::*;

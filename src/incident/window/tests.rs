@@ -1,3 +1,5 @@
+//! First breach, window and baselines of alarms from minutes to days.
+
 use proptest::prelude::*;
 
 use super::*;

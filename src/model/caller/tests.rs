@@ -1,3 +1,5 @@
+//! Backoff, fallback, budget and deadline, on a paused clock.
+
 use std::collections::VecDeque;
 
 use futures::FutureExt;

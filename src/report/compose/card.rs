@@ -4,7 +4,7 @@ use crate::alarm::Comparison;
 use crate::analysis::lead::Lead;
 use crate::evidence::text::clock_time;
 use crate::evidence::{Source, console};
-use crate::finding::{Checked, ClaimKind, VerdictKind};
+use crate::finding::VerdictKind;
 use crate::gather::recheck::Condition;
 use crate::incident::Incident;
 use crate::investigation::InvestigationOutcome;
@@ -122,17 +122,10 @@ fn verdict_words(told: &Told<'_>) -> String {
         VerdictKind::CannotBeShown => "Cause cannot be shown",
         VerdictKind::AlarmMisfired => "The alarm itself is at fault",
     };
-    match cause_named(told) {
+    match told.cause().and_then(|cause| cause.entity.clone()) {
         Some(entity) => format!("{words}: {entity}."),
         None => format!("{words}."),
     }
-}
-
-/// Returns the entity of a cause that the verdict lets stand: a rejected one is not named.
-fn cause_named(told: &Told<'_>) -> Option<String> {
-    matches!(told.verdict()?.kind, VerdictKind::CauseShown | VerdictKind::LikelyCause)
-        .then(|| cause(told.claims())?.entity.clone())
-        .flatten()
 }
 
 /// Tells whether a model was asked and none answered, as against none was asked.
@@ -141,11 +134,6 @@ fn was_asked(told: &Told<'_>) -> bool {
         told.investigation.map(|investigation| &investigation.outcome),
         Some(InvestigationOutcome::FactsOnly { .. })
     )
-}
-
-/// Returns the proposed cause that stands.
-fn cause(claims: &[Checked]) -> Option<&Checked> {
-    claims.iter().find(|checked| checked.claim.kind == ClaimKind::Cause)
 }
 
 /// Line 4.
@@ -175,11 +163,8 @@ pub(super) fn verdict(told: &Told<'_>) -> Line {
 /// Line 5: what the verdict says.
 pub(super) fn statement(told: &Told<'_>) -> Vec<Line> {
     if told.verdict().is_some() {
-        let statement = told.investigation.and_then(|investigation| investigation.statement.as_ref());
-        return statement
-            .or_else(|| cause(told.claims()))
-            .map(|checked| vec![told.line(checked)])
-            .unwrap_or_default();
+        let statement = || told.investigation.and_then(|investigation| investigation.statement.as_ref());
+        return told.cause().or_else(statement).map(|checked| told.line(checked)).into_iter().collect();
     }
     match &told.analysis.lead {
         Some(lead) => vec![lead_line(told, lead)],

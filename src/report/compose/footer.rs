@@ -58,7 +58,8 @@ fn answered(told: &Told<'_>) -> Vec<Line> {
     } else {
         let how: Vec<_> = told.spent.recordings.keys().map(String::as_str).collect();
         lines.push(Line::text(format!("Model: {}; no Bedrock call", how.join(" and "))));
-        lines.push(Line::text(format!("in place of {}{stands_in} · {calls} {plural}", names.join(", "))));
+        let plural = if calls == 1 { "answer" } else { "answers" };
+        lines.push(Line::text(format!("{calls} {plural} as {}{stands_in}", names.join(", "))));
         if told.spent.stale > 0 {
             lines.push(Line::text(format!(
                 "{} recorded answers are stale: made for another request",

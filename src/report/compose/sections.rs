@@ -57,12 +57,13 @@ fn heading(verdict: VerdictKind) -> &'static str {
     }
 }
 
-/// The claims: causes first, then symptoms and context, then what was ruled out.
+/// The claims: what is wrong with the alarm first, then symptoms and context, then what was ruled out. A cause that
+/// stands is told under the verdict, and one that does not stand is not told.
 fn claim_lines(told: &Told<'_>) -> Vec<Line> {
     let of = |kinds: &'static [ClaimKind]| {
         told.claims().iter().filter(move |checked| kinds.contains(&checked.claim.kind))
     };
-    let mut lines: Vec<Line> = of(&[ClaimKind::Cause, ClaimKind::AlarmFault])
+    let mut lines: Vec<Line> = of(&[ClaimKind::AlarmFault])
         .chain(of(&[ClaimKind::Symptom, ClaimKind::Context]))
         .map(|checked| told.line(checked))
         .take(MOST_BULLETS)
@@ -88,6 +89,8 @@ enum Weight {
     Companion,
     /// A change that is not the lead's.
     OtherChange,
+    /// That it happened before.
+    History,
     /// Lines 2 and the impact tell it already.
     Onset,
 }
@@ -114,6 +117,10 @@ fn fact_lines(told: &Told<'_>) -> Vec<Line> {
                     FactKind::FirstServed => Weight::Lead,
                     FactKind::Companion => Weight::Companion,
                     FactKind::Onset => Weight::Onset,
+                    // That it never happened before, the impact says already.
+                    FactKind::EarlierBreaches if fact.value.is_some_and(|count| count > 0.0) => {
+                        Weight::History
+                    }
                     FactKind::LogTemplate => {
                         texts += 1;
                         // The first is the most telling; more of them only where they speak of a failure too.
@@ -125,6 +132,7 @@ fn fact_lines(told: &Told<'_>) -> Vec<Line> {
                     FactKind::FailureShare
                     | FactKind::Peak
                     | FactKind::WorstBefore
+                    | FactKind::EarlierBreaches
                     | FactKind::TrafficShare
                     | FactKind::Normal => continue,
                 };
@@ -173,7 +181,7 @@ fn normal_titles(
     told.analysis
         .companions
         .iter()
-        .filter(|companion| matches!(companion.state, CompanionState::Normal))
+        .filter(|companion| matches!(companion.state, CompanionState::Normal) && !companion.strays())
         .map(words)
         .collect()
 }
@@ -222,9 +230,14 @@ fn without_data(told: &Told<'_>) -> Option<String> {
 
 /// What stands in the way, a line each: gaps, metrics without data, what the agents and the playbook say.
 fn not_visible(told: &Told<'_>) -> Vec<Line> {
-    let agents = told.investigation.into_iter().flat_map(|investigation| investigation.not_visible.clone());
-    let lines = unread(told).into_iter().chain(agents).chain(blind_spots(told));
+    let lines = unread(told).into_iter().chain(said_not_visible(told)).chain(blind_spots(told));
     lines.take(MOST_BULLETS + 1).map(|line| Line::text(first_upper(&line))).collect()
+}
+
+/// What would show the cause, in the agents' words.
+fn said_not_visible(told: &Told<'_>) -> Vec<String> {
+    let lines = told.investigation.map(|investigation| investigation.not_visible.as_slice());
+    lines.unwrap_or_default().iter().map(|line| line.trim_end_matches('.').to_owned()).collect()
 }
 
 /// What could not be read, each in a few words.
@@ -255,6 +268,10 @@ fn first_upper(text: &str) -> String {
 pub(super) fn limits(told: &Told<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
     if told.verdict().map(|verdict| verdict.kind) != Some(VerdictKind::CannotBeShown) {
+        let said = said_not_visible(told);
+        if !said.is_empty() {
+            lines.push(Line::text(format!("Not known: {}", said.join("; "))));
+        }
         // Two blind spots remind; the report has all of them.
         let items: Vec<String> =
             unread(told).into_iter().chain(blind_spots(told).into_iter().take(2)).collect();
