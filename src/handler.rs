@@ -241,8 +241,11 @@ impl Run<'_> {
             None => self.investigate().await,
         };
         let summary = self.deliver(&mut record, document).await;
+        // A report that nobody received is no success, whatever it says.
+        let outcome =
+            if summary.is_ok() { record.outcome.clone().unwrap_or_default() } else { "undelivered".into() };
         self.observer.emit(RunEvent::Finished {
-            outcome: record.outcome.clone().unwrap_or_default(),
+            outcome,
             took: watch.elapsed(),
             model_calls: spent.total_calls(),
             input_tokens: spent.usage.input + spent.usage.cache_read + spent.usage.cache_write,

@@ -228,7 +228,7 @@ pub enum RunEvent {
     },
     /// The run ended.
     Finished {
-        /// `cause_shown`, `facts_only`, `recovered`, …
+        /// `cause_shown`, `facts_only`, `state_change`, …; `undelivered` where no channel took the report.
         outcome: String,
         /// From the start to here.
         took: Duration,

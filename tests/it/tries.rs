@@ -132,6 +132,11 @@ async fn when_every_channel_fails_the_next_try_posts_what_was_found_without_aski
         let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
         let error = run.handle(&event, ENOUGH).await.unwrap_err();
         assert!(matches!(error, HandlerError::Undelivered { .. }), "{error}");
+        let finished = run.events().into_iter().find_map(|event| match event {
+            RunEvent::Finished { outcome, .. } => Some(outcome),
+            _ => None,
+        });
+        assert_eq!(finished.as_deref(), Some("undelivered"), "a report that nobody has is no success");
         let reads = run.emulator.requests().len();
         let response = run.handle(&event, ENOUGH).await.unwrap();
         assert_eq!(response.runs[0].outcome, "cause_shown");
