@@ -385,7 +385,7 @@ impl Run<'_> {
             period_seconds: self.incident.alarm.metric().map_or(60, |metric| metric.period_seconds),
             log_groups: log_groups.to_vec(),
             known_names: digest::known_names(&self.incident),
-            steps: offered.iter().map(|step| (step.id.clone(), step.text.clone())).collect(),
+            steps: offered.iter().map(|step| (step.id.clone(), step.described())).collect(),
             blind_spots: self
                 .incident
                 .resource

@@ -19,7 +19,7 @@ use crate::agent::roles::RULES;
 use crate::agent::run::{Brief, Outcome};
 use crate::agent::{Agent, Role, Toolbox};
 use crate::clock::{Deadline, Timestamp};
-use crate::evidence::{Ledger, Window};
+use crate::evidence::{Ledger, Source, Window};
 use crate::finding::{Checked, ClaimKind, Counts, Grounds, Review, Verdict, verdict};
 use crate::gather::Telemetry;
 use crate::model::caller::Caller;
@@ -183,16 +183,6 @@ fn finish(
         checked: counts.checked,
         removed: counts.removed,
     });
-    let mut not_visible: Vec<String> = Vec::new();
-    for line in conclusion
-        .not_visible
-        .into_iter()
-        .chain(found.iter().flat_map(|(_, found)| found.not_visible.clone()))
-    {
-        if !not_visible.contains(&line) {
-            not_visible.push(line);
-        }
-    }
     let unseen = !case.ledger.gaps().is_empty() || !case.blind_spots.is_empty();
     let verdict = verdict::decide(&conclusion.claims, review.as_ref(), unseen);
     Investigation {
@@ -200,7 +190,7 @@ fn finish(
         claims: conclusion.claims.into_iter().filter_map(standing).collect(),
         statement: conclusion.statement.and_then(standing),
         review,
-        not_visible,
+        not_visible: conclusion.not_visible,
         next_steps: conclusion.next_steps,
         counts,
         agents,
@@ -250,6 +240,16 @@ fn facts_only(
 }
 
 impl Case {
+    /// Returns the specialists that have something to read.
+    pub(crate) fn specialists(&self) -> Vec<Role> {
+        let has_something = |role: &Role| match role {
+            Role::Logs => !self.log_groups.is_empty(),
+            Role::Changes => self.ledger.of_source(Source::Changes).next().is_some(),
+            Role::Metrics | Role::Supervisor | Role::Reviewer => true,
+        };
+        Role::SPECIALISTS.into_iter().filter(has_something).collect()
+    }
+
     /// Returns what claims are checked against.
     pub(crate) fn grounds<'a>(&'a self, ledger: &'a Ledger) -> Grounds<'a> {
         Grounds {
@@ -315,7 +315,9 @@ async fn plan(case: &Case, means: &Means<'_>, agents: &mut Vec<AgentEnd>) -> Res
          what to find out, and which evidence to begin with.",
         case.digest
     );
-    let brief = case.brief(Role::Supervisor, task, submission::plan_spec(), Turns { first: 1, most: 2 });
+    let specialists = case.specialists();
+    let spec = submission::plan_spec(&specialists);
+    let brief = case.brief(Role::Supervisor, task, spec, Turns { first: 1, most: 2 });
     let agent = Agent {
         caller: means.caller,
         observer: means.observer,
@@ -323,12 +325,15 @@ async fn plan(case: &Case, means: &Means<'_>, agents: &mut Vec<AgentEnd>) -> Res
         reserve: Duration::ZERO,
     };
     let toolbox = case.toolbox(Role::Supervisor, &means.telemetry);
-    let report = agent.run(brief, toolbox, &mut submission::check_plan).await;
+    let mut check = |value: &serde_json::Value, _: &Toolbox, again: bool| {
+        submission::check_plan(value, &specialists, again)
+    };
+    let report = agent.run(brief, toolbox, &mut check).await;
     let everyone =
-        || Role::SPECIALISTS.map(|role| (role, "Find what your evidence shows.".to_owned())).to_vec();
+        || specialists.iter().map(|role| (*role, "Find what your evidence shows.".to_owned())).collect();
     match report.outcome {
         Outcome::Complete(value) => {
-            let briefs = submission::briefs(&value);
+            let briefs = submission::briefs(&value, &specialists);
             Ok(if briefs.is_empty() { everyone() } else { briefs })
         }
         Outcome::Partial { reason } => {

@@ -110,6 +110,10 @@ pub fn check(claim: &Claim, grounds: &Grounds<'_>) -> Checked {
         checked.removed = true;
         return checked;
     }
+    for (fault, removes) in wording(&checked.claim, grounds.ledger) {
+        checked.faults.push(fault);
+        checked.removed |= removes;
+    }
     for token in unproven(&checked.claim, grounds) {
         checked.faults.push(format!(
             "\"{token}\" does not stand in the evidence that the claim cites: cite where it stands, use a reference such as {{F1}}, or leave it out"
@@ -155,6 +159,49 @@ fn with_references(claim: &Claim) -> Vec<Citation> {
         }
     }
     citations
+}
+
+/// Longest claim, characters; on a card it is a sentence and not a paragraph.
+const LONGEST_CLAIM: usize = 240;
+
+/// Fewest words beside the references: "{F2}." filled in is a number without a meaning.
+const FEWEST_WORDS: usize = 3;
+
+/// Words that say something of a whole range, which single datapoints cannot show.
+const OF_A_RANGE: [&str; 5] = ["never", "always", "every", "highest", "lowest"];
+
+/// Returns what is wrong with the wording, and whether the claim must go for it.
+fn wording(claim: &Claim, ledger: &Ledger) -> Vec<(String, bool)> {
+    let mut faults = Vec::new();
+    if claim.text.chars().count() > LONGEST_CLAIM {
+        faults.push(("it is too long for a card: at most 200 characters".to_owned(), false));
+    }
+    let words: Vec<String> = claim
+        .pieces()
+        .iter()
+        .filter_map(|piece| match piece {
+            Piece::Words(words) => Some(words.to_lowercase()),
+            Piece::Reference { .. } => None,
+        })
+        .flat_map(|words| tokens(&words))
+        .collect();
+    if words.len() < FEWEST_WORDS {
+        let fault = "it says nothing beside its references: code fills in the value alone, so write a sentence around it";
+        faults.push((fault.to_owned(), true));
+    }
+    let computed = claim
+        .citations
+        .iter()
+        .filter_map(|citation| ledger.get(&citation.evidence))
+        .any(|evidence| matches!(evidence.body, Body::Fact(_)));
+    let of_a_range = words.iter().find(|word| OF_A_RANGE.contains(&word.as_str()));
+    if let Some(word) = of_a_range.filter(|_| !computed) {
+        let fault = format!(
+            "\"{word}\" says something of a whole range: cite a computed fact that shows it, or leave it out"
+        );
+        faults.push((fault, true));
+    }
+    faults
 }
 
 /// Tells whether the claim's text holds the citation as a reference, which code would fill in.

@@ -1,3 +1,5 @@
+//! The whole run against stand-ins for the seams, where time and concurrency are what is tested.
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 

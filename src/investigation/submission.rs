@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::agent::Role;
 use crate::agent::driver::Submission;
-use crate::agent::{Role, Toolbox};
 use crate::evidence::text::clock_time;
 use crate::finding::verify::{check, invented};
 use crate::finding::{Checked, Claim, ClaimKind, Grounds};
@@ -84,14 +84,15 @@ struct RawConclusion {
     next_steps: Vec<String>,
 }
 
-/// Returns the supervisor's planning form.
-pub fn plan_spec() -> ToolSpec {
-    let roles: Vec<_> = Role::SPECIALISTS.iter().map(|role| role.name()).collect();
-    let list = Role::SPECIALISTS.map(|role| format!("{} {}", role.name(), role.purpose())).join("; ");
+/// Returns the supervisor's planning form, with those specialists on offer that have something to read.
+pub fn plan_spec(specialists: &[Role]) -> ToolSpec {
+    let roles: Vec<_> = specialists.iter().map(|role| role.name()).collect();
+    let list: Vec<_> = specialists.iter().map(|role| format!("{} {}", role.name(), role.purpose())).collect();
+    let list = list.join("; ");
     ToolSpec {
         name: "plan_investigation".into(),
         description: format!(
-            "Starts the specialists in parallel, each with its brief. On offer: {list}. Pick one to three."
+            "Starts the specialists in parallel, each with its brief. On offer, as they have something to read: {list}."
         ),
         input_schema: json!({
             "type": "object",
@@ -108,22 +109,24 @@ pub fn plan_spec() -> ToolSpec {
     }
 }
 
-/// Accepts any plan that names a specialist.
-pub fn check_plan(value: &Value, _toolbox: &Toolbox, again: bool) -> Submission {
-    if briefs(value).is_empty() && !again {
-        return Submission::SentBack(
-            "Name at least one specialist: metrics, logs or changes, each with a brief.".into(),
-        );
+/// Accepts any plan that names a specialist on offer.
+pub fn check_plan(value: &Value, specialists: &[Role], again: bool) -> Submission {
+    if briefs(value, specialists).is_empty() && !again {
+        let roles: Vec<_> = specialists.iter().map(|role| role.name()).collect();
+        return Submission::SentBack(format!(
+            "Name at least one specialist, each with a brief. On offer: {}.",
+            roles.join(", ")
+        ));
     }
     Submission::Accepted(value.clone())
 }
 
-/// Reads the briefs of a plan; unknown and repeated roles are left out.
-pub fn briefs(value: &Value) -> Vec<(Role, String)> {
+/// Reads the briefs of a plan; roles that are repeated or not on offer are left out.
+pub fn briefs(value: &Value, specialists: &[Role]) -> Vec<(Role, String)> {
     let Ok(plan) = serde_json::from_value::<Plan>(value.clone()) else { return Vec::new() };
     let mut briefs: Vec<(Role, String)> = Vec::new();
     for planned in plan.specialists {
-        if let Some(role) = Role::specialist(&planned.role)
+        if let Some(role) = Role::specialist(&planned.role).filter(|role| specialists.contains(role))
             && !briefs.iter().any(|(known, _)| *known == role)
         {
             briefs.push((role, planned.brief));
@@ -136,15 +139,15 @@ fn claim_schema(kinds: &[&str]) -> Value {
     json!({
         "type": "object",
         "properties": {
-            "text": {"type": "string", "description": "One sentence. Numbers and names as references like {F1} or {M3@03:04}, or literally as in what is cited"},
+            "text": {"type": "string", "description": "One sentence. Numbers and names literally as in what is cited, or as references like {M3@03:04}"},
             "kind": {"type": "string", "enum": kinds},
             "citations": {"type": "array", "items": {
                 "type": "object",
                 "properties": {
                     "evidence": {"type": "string", "description": "Id, for instance L1"},
                     "quote": {"type": "string", "description": "Words copied exactly from that evidence"},
-                    "at": {"type": "string", "description": "For a metric: the minute, for instance 03:04"},
-                    "value": {"type": "number", "description": "For a metric: its value at that minute"}
+                    "at": {"type": "string", "description": "For a metric: the start of the period, 03:04 or 2026-01-31 03:04"},
+                    "value": {"type": "number", "description": "For a metric: its value in that period"}
                 },
                 "required": ["evidence"]
             }}
@@ -185,8 +188,9 @@ pub fn check_findings(value: &Value, grounds: &Grounds<'_>, again: bool) -> Subm
         );
     }
     let claims: Vec<Checked> = check_all(&findings.claims, grounds);
+    let long = too_long(&findings.not_visible);
     let (not_visible, guesses) = honest_lines(findings.not_visible, grounds);
-    let complaint = format!("{}{}", faults(&claims).unwrap_or_default(), invented_names(&guesses));
+    let complaint = format!("{}{}{long}", faults(&claims).unwrap_or_default(), invented_names(&guesses));
     if !complaint.is_empty() && !again {
         return Submission::SentBack(complaint);
     }
@@ -203,12 +207,12 @@ pub fn conclusion_spec() -> ToolSpec {
         input_schema: json!({
             "type": "object",
             "properties": {
-                "statement": claim_schema(&["cause", "symptom", "context"]),
+                "statement": claim_schema(&["symptom", "context"]),
                 "claims": {"type": "array", "items": claim_schema(&["cause", "symptom", "ruled_out", "context", "alarm_fault"])},
                 "not_visible": {"type": "array", "items": {"type": "string"}, "description": NOT_VISIBLE},
                 "next_steps": {"type": "array", "items": {"type": "string"}, "description": "Ids from the list in the task"}
             },
-            "required": ["statement", "claims", "next_steps"]
+            "required": ["claims", "next_steps"]
         }),
     }
 }
@@ -226,8 +230,9 @@ pub fn check_conclusion(
     };
     let mut claims = check_all(&raw.claims, grounds);
     let statement = raw.statement.map(|claim| check(&claim, grounds));
+    let mut complaint = too_long(&raw.not_visible);
     let (not_visible, guesses) = honest_lines(raw.not_visible, grounds);
-    let mut complaint = invented_names(&guesses);
+    complaint.push_str(&invented_names(&guesses));
     let causes = raw.claims.iter().filter(|claim| claim.kind == ClaimKind::Cause).count();
     if causes > 1 {
         complaint.push_str("Submit at most one claim of kind cause.\n");
@@ -282,7 +287,7 @@ pub fn conclusion_task(case: &Case, found: &[(Role, Submitted)], agents: &[Agent
         let _ = writeln!(text, "- the {} agent: {}", agent.agent, agent.outcome);
     }
     if let Some(onset) = case.onset {
-        let _ = writeln!(text, "\nThe symptom began {} UTC.", clock_time(onset));
+        let _ = writeln!(text, "\nThe symptom began in the period from {} UTC on.", clock_time(onset));
     }
     text.push_str("\n## Next steps on offer\n");
     for (id, words) in &case.steps {
@@ -314,6 +319,19 @@ fn faults(claims: &[Checked]) -> Option<String> {
         .then(|| format!("Not all of it stands. Mend or drop these and submit the whole form again; what still does not stand is deleted.\n{text}"))
 }
 
+/// Longest line of "not visible", characters.
+const LONGEST_LINE: usize = 160;
+
+/// Returns what is wrong with lines that would be left out for their length, for one repair.
+fn too_long(lines: &[String]) -> String {
+    let long = lines.iter().any(|line| line.chars().count() > LONGEST_LINE);
+    if long {
+        format!("A line of not_visible is longer than {LONGEST_LINE} characters: shorten it.\n")
+    } else {
+        String::new()
+    }
+}
+
 /// Lines of "not visible" are printed without a citation, so they may name nothing that the run does not know, and
 /// nothing long. Returns the lines that may stand and the names that the others made up.
 fn honest_lines(lines: Vec<String>, grounds: &Grounds<'_>) -> (Vec<String>, Vec<Vec<String>>) {
@@ -321,7 +339,7 @@ fn honest_lines(lines: Vec<String>, grounds: &Grounds<'_>) -> (Vec<String>, Vec<
     let mut guesses = Vec::new();
     for line in lines {
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        if line.is_empty() || line.chars().count() > 160 {
+        if line.is_empty() || line.chars().count() > LONGEST_LINE {
             continue;
         }
         match invented(&line, grounds) {

@@ -29,6 +29,16 @@ pub struct Step {
     pub check_first: Option<String>,
 }
 
+impl Step {
+    /// Returns the step's words with a mark that tells a look from a change, as a model reads it.
+    pub fn described(&self) -> String {
+        match &self.changes {
+            Some(target) => format!("[changes {target}] {}", self.text),
+            None => format!("[look] {}", self.text),
+        }
+    }
+}
+
 /// Returns every step that applies, looks first.
 pub fn offered(
     incident: &Incident,

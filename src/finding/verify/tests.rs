@@ -278,3 +278,16 @@ fn text_without_citations_may_name_what_the_run_knows_and_a_permission() {
     }
     assert_eq!(invented("the 4711 rows of orders-db at 41", &grounds), ["4711", "orders-db", "41"]);
 }
+
+#[test]
+fn a_claim_is_a_sentence_of_its_own_and_a_range_needs_a_computed_fact() {
+    let of_fact = |text: &str| checked(&claim(ClaimKind::Symptom, text, &[("F1", None, None)]));
+    let of_metric =
+        |text: &str| checked(&claim(ClaimKind::Symptom, text, &[("M1", None, Some(("03:04", 43.0)))]));
+    assert!(of_fact("{F1}.").removed, "a value alone says nothing");
+    assert!(!of_fact("Most requests of it fail: {F1}").removed);
+    assert!(!of_fact("It never fails elsewhere, as {F1} shows").removed);
+    assert!(of_metric("The errors were never above 43").removed);
+    let long = of_fact(&format!("It fails {}: {{F1}}", "again and ".repeat(25)));
+    assert!(!long.removed && long.faults.len() == 1, "{long:?}");
+}

@@ -119,6 +119,15 @@ fn the_ends_of_time_are_survived() {
     }
 }
 
+#[test]
+fn periods_are_counted_from_the_windows_start_in_both_directions() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let window = Window { start: at("2026-11-24T02:02:00Z"), end: at("2026-11-24T03:05:30Z") };
+    assert_eq!(window.period_start(at("2026-11-10T03:05:30Z"), 300), at("2026-11-10T03:02:00Z"));
+    assert_eq!(window.period_start(at("2026-11-24T02:55:30.5Z"), 60), at("2026-11-24T02:55:00Z"));
+    assert_eq!(window.period_start(window.start, 300), window.start);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
