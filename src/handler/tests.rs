@@ -1,3 +1,5 @@
+//! The handler under a paused clock: two deliveries at once, a try that was cut off, agents and channels that hang.
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
