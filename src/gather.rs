@@ -214,7 +214,7 @@ impl Reader<'_> {
                 source,
                 subject: subject.to_owned(),
                 status: Status::TimedOut,
-                reason: format!("{action} gave no answer in the time for gathering"),
+                reason: format!("{action} gave no answer in time"),
                 missing_action: None,
             }),
         }

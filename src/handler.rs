@@ -238,7 +238,7 @@ impl Run<'_> {
         });
         let (mut record, document, spent) = match resumed {
             Some((record, document)) => (record, document, Spent::default()),
-            None => self.investigate().await,
+            None => self.investigate(watch).await,
         };
         let summary = self.deliver(&mut record, document).await;
         // A report that nobody received is no success, whatever it says.
@@ -256,7 +256,7 @@ impl Run<'_> {
     }
 
     /// Everything up to the composed document.
-    async fn investigate(&self) -> (RunRecord, Document, Spent) {
+    async fn investigate(&self, watch: Stopwatch) -> (RunRecord, Document, Spent) {
         let mut record = RunRecord {
             format: RECORD_FORMAT,
             run_id: RunId::mint(self.seed),
@@ -325,7 +325,7 @@ impl Run<'_> {
             left: &asked.left,
             spent: &asked.spent,
             log_groups: &log_groups,
-            took: self.services.config.publish_reserve.min(self.deadline.time_left()),
+            took: watch.elapsed(),
         });
         record.outcome = Some(compose::outcome_name(asked.investigation.as_ref()).to_owned());
         self.keep(&mut record, Stage::Report, Some(&document)).await;

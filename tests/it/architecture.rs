@@ -22,7 +22,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("analysis", "clock id redact alarm playbook incident evidence"),
     ("finding", "clock id redact alarm playbook incident evidence analysis"),
     ("gather", "clock id redact alarm playbook incident evidence analysis run"),
-    ("agent", "clock id redact evidence finding gather model run"),
+    ("agent", "clock id redact evidence analysis finding gather model run"),
     ("investigation", "clock id redact incident evidence analysis finding gather agent model run"),
     (
         "report",

@@ -75,7 +75,7 @@ async fn metrics_that_are_throttled_for_ever_are_said_to_be_throttled() {
     // The second look is bounded by a third of this.
     run.services.config.publish_reserve = Duration::from_secs(3);
     let seen = run.report().await;
-    assert_not_checked(&seen, "metrics of the incident (throttled)");
+    assert_not_checked(&seen, "metrics (throttled)");
     assert!(seen.card.contains("[L1]"), "the logs were read: {}", seen.card);
     assert!(!in_one_line(&seen.email).contains("would open it"), "no permission helps: {}", seen.email);
 }

@@ -26,7 +26,7 @@ use crate::script::{Turn, scripted};
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:findings";
 
 /// Time for a run that is not about time.
-pub(crate) const ENOUGH: Duration = Duration::from_secs(60);
+pub(crate) const ENOUGH: Duration = Duration::from_mins(1);
 
 /// The scenario that most tests run.
 pub(crate) const BAD_DEPLOY: &str = "lambda-bad-deploy";

@@ -144,9 +144,11 @@ fn a_claim_that_cites_what_stands_there_holds() {
 
 #[test]
 fn white_space_in_a_quote_is_folded_and_a_made_up_quote_is_dropped() {
-    let good = claim(ClaimKind::Symptom, "It fails", &[("L1", Some("Invoke Error Cannot read"), None)]);
+    let good =
+        claim(ClaimKind::Symptom, "It fails in this way", &[("L1", Some("Invoke Error Cannot read"), None)]);
     assert!(checked(&good).faults.is_empty());
-    let made_up = claim(ClaimKind::Symptom, "It fails", &[("L1", Some("connection pool exhausted"), None)]);
+    let made_up =
+        claim(ClaimKind::Symptom, "It fails in this way", &[("L1", Some("connection pool exhausted"), None)]);
     let checked = checked(&made_up);
     assert!(checked.removed);
     assert_eq!(checked.faults.first().unwrap(), "L1 does not hold the words \"connection pool exhausted\"");

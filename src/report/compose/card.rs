@@ -7,7 +7,6 @@ use crate::evidence::{Source, console};
 use crate::finding::VerdictKind;
 use crate::gather::recheck::Condition;
 use crate::incident::Incident;
-use crate::investigation::InvestigationOutcome;
 use crate::playbook::Role;
 use crate::report::compose::Told;
 use crate::report::document::{Line, Span};
@@ -98,7 +97,7 @@ fn condition_word(told: &Told<'_>) -> &'static str {
 /// The push text.
 pub(super) fn push(told: &Told<'_>) -> String {
     let impact =
-        told.analysis.impact.as_ref().map_or_else(|| doing(told).to_owned(), |impact| impact.short());
+        told.analysis.impact.as_ref().map_or_else(|| doing(told).to_owned(), crate::analysis::Impact::short);
     let resource = &told.incident.resource.name;
     let tail = format!(", {}. {}", condition_word(told), verdict_words(told));
     // The verdict must survive the cut, so only what stands before it is shortened.
@@ -109,7 +108,11 @@ pub(super) fn push(told: &Told<'_>) -> String {
 /// The verdict in a sentence for the push text.
 fn verdict_words(told: &Told<'_>) -> String {
     let Some(verdict) = told.verdict() else {
-        let asked = if was_asked(told) { "No AI answer" } else { "No AI asked" };
+        let asked = match asked(told) {
+            Asked::Not => "No AI asked",
+            Asked::NoAnswer => "No AI answer",
+            Asked::NothingUsable => "No usable AI answer",
+        };
         return match &told.analysis.lead {
             Some(lead) => format!("{asked}. Lead: {}, since {} UTC.", lead.entity, clock_time(lead.at)),
             None => format!("{asked}. Nothing stands out."),
@@ -128,12 +131,24 @@ fn verdict_words(told: &Told<'_>) -> String {
     }
 }
 
-/// Tells whether a model was asked and none answered, as against none was asked.
-fn was_asked(told: &Told<'_>) -> bool {
-    matches!(
-        told.investigation.map(|investigation| &investigation.outcome),
-        Some(InvestigationOutcome::FactsOnly { .. })
-    )
+/// What came of asking models in a run that has no verdict.
+enum Asked {
+    /// None was asked.
+    Not,
+    /// None answered.
+    NoAnswer,
+    /// One answered, and what the agents made of it did not stand.
+    NothingUsable,
+}
+
+fn asked(told: &Told<'_>) -> Asked {
+    if told.investigation.is_none() {
+        Asked::Not
+    } else if told.spent.total_calls() == 0 {
+        Asked::NoAnswer
+    } else {
+        Asked::NothingUsable
+    }
 }
 
 /// Line 4.
@@ -154,7 +169,11 @@ pub(super) fn verdict(told: &Told<'_>) -> Line {
             }
         }
         None => {
-            let why = if was_asked(told) { "no AI model answered" } else { "no AI model asked" };
+            let why = match asked(told) {
+                Asked::Not => "no AI model asked",
+                Asked::NoAnswer => "no AI model answered",
+                Asked::NothingUsable => "AI gave nothing usable",
+            };
             Line(vec![Span::Bold("FACTS ONLY".into())]).with(format!(" · {why}, no cause judged"))
         }
     }
@@ -183,7 +202,7 @@ fn lead_line(told: &Told<'_>, lead: &Lead) -> Line {
 
 /// Count, denominator, share, normal; then the sparkline.
 pub(super) fn impact(told: &Told<'_>) -> Vec<Line> {
-    told.analysis.impact.iter().flat_map(|impact| impact.lines()).map(Line::text).collect()
+    told.analysis.impact.iter().flat_map(crate::analysis::Impact::lines).map(Line::text).collect()
 }
 
 /// Alarm, resource, logs.

@@ -1,5 +1,6 @@
 //! The footer: what was re-read, what answered, what it cost.
 
+use crate::investigation::InvestigationOutcome;
 use crate::model::budget::Spent;
 use crate::model::{ErrorClass, Failure, ModelId, catalogue};
 use crate::report::compose::Told;
@@ -12,7 +13,7 @@ pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {
     match told.verdict() {
         Some(_) => {
             if let Some(investigation) = told.investigation {
-                lines.push(Line::text(counts(investigation.counts)));
+                lines.extend(counts(investigation.counts).map(Line::text));
                 let failed: Vec<_> = investigation
                     .agents
                     .iter()
@@ -24,7 +25,7 @@ pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {
                 }
             }
             lines.extend(answered(told));
-            lines.push(Line::text(format!("{}{run}", cost(told.spent))));
+            lines.push(Line::text(format!("{}{} s · {run}", cost(told.spent), told.took.as_secs().max(1))));
         }
         None => {
             lines.push(Line::text("This is final: no AI conclusion follows."));
@@ -35,13 +36,16 @@ pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {
     lines
 }
 
-fn counts(counts: crate::finding::Counts) -> String {
+fn counts(counts: crate::finding::Counts) -> Option<String> {
+    let read = (counts.checked > 0)
+        .then(|| format!("{} of {} quotes and numbers re-read", counts.held, counts.checked));
     let guesses = match counts.removed {
-        0 => String::new(),
-        1 => ", 1 unproven guess removed".into(),
-        removed => format!(", {removed} unproven guesses removed"),
+        0 => None,
+        1 => Some("1 unproven guess removed".to_owned()),
+        removed => Some(format!("{removed} unproven guesses removed")),
     };
-    format!("{} of {} quotes and numbers re-read{guesses}", counts.held, counts.checked)
+    let parts: Vec<String> = read.into_iter().chain(guesses).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Says which model answered, and for which it stood in.
@@ -94,27 +98,27 @@ fn why(told: &Told<'_>) -> String {
     if let Some(why) = told.why_facts {
         return why.to_owned();
     }
-    if told.left.is_empty() {
-        let reason = told.investigation.and_then(|investigation| match &investigation.outcome {
-            crate::investigation::InvestigationOutcome::FactsOnly { reason, .. } => Some(reason.clone()),
-            crate::investigation::InvestigationOutcome::Investigated(_) => None,
-        });
-        return reason.unwrap_or_else(|| "no reason was recorded".into());
-    }
-    let each: Vec<_> = told.left.iter().map(|(model, failure)| given_up(model, failure)).collect();
-    each.join("; ")
+    let each = told.left.iter().map(|(model, failure)| given_up(model, failure));
+    // Where a model answered and nothing came of it, that is the reason; the models left before explain the rest.
+    let reason = told.investigation.and_then(|investigation| match &investigation.outcome {
+        InvestigationOutcome::FactsOnly { reason, failure } => {
+            (failure.is_none() || told.left.is_empty()).then(|| reason.clone())
+        }
+        InvestigationOutcome::Investigated(_) => None,
+    });
+    let parts: Vec<String> = reason.into_iter().chain(each).collect();
+    if parts.is_empty() { "no reason was recorded".into() } else { parts.join("; ") }
 }
 
 /// `Sonnet 4.6 throttled 5 times in 41 s`.
 fn given_up(model: &ModelId, failure: &Failure) -> String {
     let name = catalogue::name(model);
+    let waited = match failure.waited.as_secs() {
+        0 => String::new(),
+        seconds => format!(" over {seconds} s"),
+    };
     if failure.attempts > 1 {
-        format!(
-            "{name} {} {} times in {} s",
-            failure.class.as_str(),
-            failure.attempts,
-            failure.waited.as_secs()
-        )
+        format!("{name} {} {} times{waited}", failure.class.as_str(), failure.attempts)
     } else {
         format!("{name} {}", failure.class.as_str())
     }

@@ -240,9 +240,26 @@ fn said_not_visible(told: &Told<'_>) -> Vec<String> {
     lines.unwrap_or_default().iter().map(|line| line.trim_end_matches('.').to_owned()).collect()
 }
 
-/// What could not be read, each in a few words.
+/// What could not be read, each in a few words. Metrics that fail alike in every window are one thing to a reader.
 fn unread(told: &Told<'_>) -> Vec<String> {
-    told.ledger.gaps().iter().map(gap_words).chain(without_data(told)).collect()
+    let gaps = told.ledger.gaps();
+    let of_metrics = |gap: &&Gap| gap.source == Source::Metrics;
+    let alike = gaps.iter().filter(of_metrics).map(|gap| (gap.status, &gap.missing_action));
+    let alike: std::collections::HashSet<_> = alike.collect();
+    let folded = alike.len() == 1 && gaps.iter().filter(of_metrics).count() > 2;
+    let mut words: Vec<String> = Vec::new();
+    for gap in gaps {
+        let phrase = if folded && gap.source == Source::Metrics {
+            gap_words(&Gap { subject: "metrics".into(), ..gap.clone() })
+        } else {
+            gap_words(gap)
+        };
+        if !words.contains(&phrase) {
+            words.push(phrase);
+        }
+    }
+    words.extend(without_data(told));
+    words
 }
 
 /// `logs of /ecs/partner-gateway (access denied: logs:FilterLogEvents)`.
