@@ -4,6 +4,7 @@
 //! an incident; it retries what the service asks to retry, except for models, whose pace is the product's own.
 
 mod bedrock;
+mod channels;
 mod cloudwatch;
 mod error;
 mod lambda;
@@ -21,6 +22,7 @@ use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use futures::future::BoxFuture;
 
 pub use bedrock::Bedrock;
+pub use channels::{Channels, channels};
 pub use error::classify;
 pub use sns::SnsChannel;
 pub use ssm::{ParameterError, parameter};

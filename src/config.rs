@@ -11,7 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::delivery::Secret;
+use crate::delivery::{Secret, SlackWebhook, Webhook};
 use crate::investigation::depth::Depth;
 use crate::model::ModelId;
 use crate::model::backoff::Backoff;
@@ -26,15 +26,6 @@ pub struct Layers<'a> {
     pub variables: Vec<(String, String)>,
     /// Whether calls go somewhere else than to AWS; only then may the clock and the seed be given.
     pub endpoint_override: bool,
-}
-
-/// Where the Slack webhook's address is.
-#[derive(Debug, Clone)]
-pub enum Webhook {
-    /// Name of an SSM parameter.
-    Parameter(String),
-    /// The address itself.
-    Url(Secret),
 }
 
 /// Checked configuration.
@@ -248,11 +239,16 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
             );
             None
         }
-        None if webhook.starts_with("https://") => Some(Webhook::Url(Secret::new(webhook))),
         None => {
-            // The value may be a mistyped secret, so it is not repeated.
-            fault("slack.webhook", "is neither ssm:/name nor an https address".into());
-            None
+            let url = Secret::new(webhook);
+            match SlackWebhook::check(&url) {
+                Ok(_) => Some(Webhook::Url(url)),
+                // The value may be a mistyped secret, so it is not repeated.
+                Err(error) => {
+                    fault("slack.webhook", format!("{error}; or ssm:/name of the parameter that holds it"));
+                    None
+                }
+            }
         }
     });
     let findings_topic = raw.sns.topic_arn.clone().filter(|arn| {

@@ -18,7 +18,7 @@ use crate::run::{Observer, RunEvent};
 
 pub use crate::run::Receipt;
 pub use secret::Secret;
-pub use slack::SlackWebhook;
+pub use slack::{SlackWebhook, Webhook};
 pub use sns::{SnsMessage, sns_message, subject};
 pub use stdout::Stdout;
 

@@ -305,7 +305,7 @@ impl Run<'_> {
         // The reserve belongs to posting; a second look gets a third of it at most.
         let reader = Reader { deadline: self.deadline.at_most(config.publish_reserve / 3), ..reader };
         let condition = self
-            .stage(Stage::Recheck, recheck(&self.incident, &reader), |condition| {
+            .stage(Stage::Recheck, recheck(&self.incident, &reader, self.services.clock.now()), |condition| {
                 match condition {
                     Condition::Still { .. } => "still",
                     Condition::Recovered { .. } => "recovered",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sre_agent::aws;
 use sre_agent::clock::Deadline;
 use sre_agent::handler;
 
@@ -46,7 +47,12 @@ pub(crate) async fn run(asked: Demo, shared: &Shared) -> Result<Ending, Failure>
     let sinks = if shared.quiet { Vec::new() } else { vec![progress::sink()] };
     let card = Card::default();
     let mut channels = vec![card.channel()];
-    channels.extend(wiring::channels(&local.sdk, &config).await?);
+    let configured =
+        aws::channels(&local.sdk, config.slack_webhook.as_ref(), config.findings_topic.as_deref()).await;
+    for fault in configured.faults {
+        say(false, format_args!("warning: {fault}"));
+    }
+    channels.extend(configured.channels);
     let depth = config.depth;
     let services = wiring::services(Parts { sdk: &local.sdk, config, channels, sinks, recorded: true });
     let response =

@@ -51,14 +51,18 @@ pub(crate) async fn run(asked: Investigate, shared: &Shared) -> Result<Ending, F
     let card = Card::default();
     let mut channels = vec![card.channel()];
     if asked.post {
-        let configured = wiring::channels(&sdk, &config).await?;
-        if configured.is_empty() {
+        let configured =
+            aws::channels(&sdk, config.slack_webhook.as_ref(), config.findings_topic.as_deref()).await;
+        if let Some(fault) = configured.faults.into_iter().next() {
+            return Err(Failure::usage(fault));
+        }
+        if configured.channels.is_empty() {
             return Err(Failure::usage("--post was given, and no channel is configured").hint(
                 "Set SRE_AGENT_SLACK_WEBHOOK to ssm:/name of a parameter that holds the webhook, \
                  or SRE_AGENT_FINDINGS_TOPIC_ARN to a topic.",
             ));
         }
-        channels.extend(configured);
+        channels.extend(configured.channels);
     }
     let posts = if asked.post { "posts to the configured channels" } else { "posts nothing (no --post)" };
     say(shared.quiet, format_args!("reads {place}, changes nothing, {posts}"));

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig, SnsChannel};
+use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig};
 use sre_agent::clock::Clock;
-use sre_agent::config::{Config, Layers, Webhook};
-use sre_agent::delivery::{Channel, SlackWebhook};
+use sre_agent::config::{Config, Layers};
+use sre_agent::delivery::Channel;
 use sre_agent::handler::{Response, Services};
 use sre_agent::id::Seed;
 use sre_agent::investigation::depth::Depth;
@@ -133,24 +133,6 @@ pub(crate) fn fit_times(config: &mut Config, asked: Option<Duration>, by_hand: b
         config.model_call_time = time;
     }
     time
-}
-
-/// Returns the channels that the configuration names.
-pub(crate) async fn channels(sdk: &SdkConfig, config: &Config) -> Result<Vec<Arc<dyn Channel>>, Failure> {
-    let mut channels: Vec<Arc<dyn Channel>> = Vec::new();
-    if let Some(webhook) = &config.slack_webhook {
-        let url = match webhook {
-            Webhook::Parameter(name) => aws::parameter(sdk, name).await.map_err(Failure::usage)?,
-            Webhook::Url(url) => url.clone(),
-        };
-        let webhook =
-            SlackWebhook::new(url).map_err(|error| Failure::usage(format!("slack.webhook: {error}")))?;
-        channels.push(Arc::new(webhook));
-    }
-    if let Some(topic) = &config.findings_topic {
-        channels.push(Arc::new(SnsChannel::new(sdk, topic)));
-    }
-    Ok(channels)
 }
 
 /// What differs from command to command.

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig, SnsChannel};
+use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig};
 use sre_agent::clock::{Clock, Deadline};
-use sre_agent::config::{Config, Layers, Webhook};
-use sre_agent::delivery::{Channel, SlackWebhook};
+use sre_agent::config::{Config, Layers};
 use sre_agent::handler::{Services, handle};
 use sre_agent::id::Seed;
 use sre_agent::model::ladder::Ladder;
@@ -37,6 +36,10 @@ async fn services() -> Result<Services, Error> {
     let sdk = aws::load(None).await;
     let config = config(&sdk).await?;
     let observer = Observer::new(vec![json_log::sink(), emf::sink(Arc::new(Mutex::new(io::stdout())))]);
+    let channels = aws::channels(&sdk, config.slack_webhook.as_ref(), config.findings_topic.as_deref()).await;
+    for fault in channels.faults {
+        observer.emit(RunEvent::Warning { message: fault });
+    }
     let bedrock = Bedrock::new(&sdk, config.model_region.as_deref());
     for model in &config.models {
         let (model, region) = (model.to_string(), bedrock.region().to_owned());
@@ -48,7 +51,7 @@ async fn services() -> Result<Services, Error> {
         telemetry: Arc::new(AwsTelemetry::new(&sdk)),
         model: Some(Arc::new(bedrock)),
         ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
-        channels: channels(&sdk, &config).await?,
+        channels: channels.channels,
         store: Arc::new(MemoryStore::default()),
         observer,
         config,
@@ -70,19 +73,4 @@ async fn config(sdk: &SdkConfig) -> Result<Config, Error> {
         endpoint_override: aws::endpoint_override(sdk),
     };
     Ok(Config::load(&layers)?)
-}
-
-async fn channels(sdk: &SdkConfig, config: &Config) -> Result<Vec<Arc<dyn Channel>>, Error> {
-    let mut channels: Vec<Arc<dyn Channel>> = Vec::new();
-    if let Some(webhook) = &config.slack_webhook {
-        let url = match webhook {
-            Webhook::Parameter(name) => aws::parameter(sdk, name).await?,
-            Webhook::Url(url) => url.clone(),
-        };
-        channels.push(Arc::new(SlackWebhook::new(url)?));
-    }
-    if let Some(topic) = &config.findings_topic {
-        channels.push(Arc::new(SnsChannel::new(sdk, topic)));
-    }
-    Ok(channels)
 }

@@ -15,8 +15,6 @@ use crate::delivery::{Channel, DeliveryError, Receipt, Secret};
 use crate::report::layout::{clean, shorten};
 use crate::report::{Document, slack};
 
-const NAME: &str = "slack webhook";
-
 /// Hosts of incoming webhooks: commercial Slack and its government cloud.
 const SLACK_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 
@@ -70,6 +68,15 @@ pub enum WebhookError {
     },
 }
 
+/// Where the Slack webhook's address is.
+#[derive(Debug, Clone)]
+pub enum Webhook {
+    /// Name of an SSM parameter.
+    Parameter(String),
+    /// The address itself.
+    Url(Secret),
+}
+
 /// A Slack incoming webhook.
 #[derive(Clone)]
 pub struct SlackWebhook {
@@ -84,8 +91,11 @@ impl std::fmt::Debug for SlackWebhook {
 }
 
 impl SlackWebhook {
-    /// Checks the URL and makes the client.
-    pub fn new(url: Secret) -> Result<Self, WebhookError> {
+    /// The channel's name in receipts and errors.
+    pub const NAME: &'static str = "slack webhook";
+
+    /// Checks whether a text can be the URL of a webhook, and tells whether it is one of an emulator on this machine.
+    pub fn check(url: &Secret) -> Result<bool, WebhookError> {
         let parsed = Url::parse(url.expose()).map_err(|_| WebhookError::NotAUrl)?;
         let host = parsed.host_str().unwrap_or_default();
         let is_local = LOCAL_HOSTS.contains(&host) && matches!(parsed.scheme(), "http" | "https");
@@ -96,6 +106,12 @@ impl SlackWebhook {
         if parsed.path().starts_with("/triggers/") || parsed.path().starts_with("/workflows/") {
             return Err(WebhookError::Workflow);
         }
+        Ok(is_local)
+    }
+
+    /// Checks the URL and makes the client.
+    pub fn new(url: Secret) -> Result<Self, WebhookError> {
+        let is_local = Self::check(&url)?;
         let mut client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             // An idle connection dies when the function's environment is frozen, and the next post with it.
@@ -118,7 +134,7 @@ impl SlackWebhook {
             let answer = self.send(&message, deadline).await;
             let (wait, reason) = match decide(answer) {
                 Decision::Taken => {
-                    return Ok(Receipt { channel: NAME.to_owned(), reference: None, note });
+                    return Ok(Receipt { channel: SlackWebhook::NAME.to_owned(), reference: None, note });
                 }
                 Decision::SendText { answer } if note.is_none() => {
                     message = slack::render_text(document);
@@ -193,7 +209,7 @@ impl SlackWebhook {
 
 impl Channel for SlackWebhook {
     fn name(&self) -> &'static str {
-        NAME
+        SlackWebhook::NAME
     }
 
     fn deliver<'a>(
@@ -204,7 +220,7 @@ impl Channel for SlackWebhook {
         Box::pin(async move {
             self.post(document, deadline)
                 .await
-                .map_err(|reason| DeliveryError { channel: NAME.to_owned(), reason })
+                .map_err(|reason| DeliveryError { channel: SlackWebhook::NAME.to_owned(), reason })
         })
     }
 }

@@ -16,6 +16,8 @@ use crate::incident::Incident;
 pub enum Condition {
     /// The alarm is still in ALARM.
     Still {
+        /// When that was read.
+        at: Timestamp,
         /// Start of the last complete period that was read, with its value.
         last: Option<(Timestamp, f64)>,
     },
@@ -26,33 +28,38 @@ pub enum Condition {
     },
     /// It could not be read.
     Unknown {
+        /// When that was tried.
+        at: Timestamp,
         /// Why, in one line.
         reason: String,
     },
 }
 
-/// Reads state and last period again.
-pub async fn recheck(incident: &Incident, reader: &Reader<'_>) -> Condition {
+/// Reads state and last period again; `now` is the run's clock at this moment, which may be minutes after its start.
+pub async fn recheck(incident: &Incident, reader: &Reader<'_>, now: Timestamp) -> Condition {
     let state = reader.ask(
         reader.telemetry.alarm(&incident.alarm.name),
         Source::Alarm,
         "state of the alarm",
         "cloudwatch:DescribeAlarms",
     );
-    let (state, last) = futures::join!(state, last_period(incident, reader));
+    let (state, last) = futures::join!(state, last_period(incident, reader, now));
     match state {
-        Ok(Some(snapshot)) if snapshot.alarm.new_state == AlarmState::Alarm => Condition::Still { last },
+        Ok(Some(snapshot)) if snapshot.alarm.new_state == AlarmState::Alarm => {
+            Condition::Still { at: now, last }
+        }
         Ok(Some(snapshot)) => Condition::Recovered { since: snapshot.state_since },
-        Ok(None) => Condition::Unknown { reason: "CloudWatch knows no alarm of this name".into() },
-        Err(gap) => Condition::Unknown { reason: format!("{}: {}", gap.status.as_str(), gap.reason) },
+        Ok(None) => Condition::Unknown { at: now, reason: "CloudWatch knows no alarm of this name".into() },
+        Err(gap) => {
+            Condition::Unknown { at: now, reason: format!("{}: {}", gap.status.as_str(), gap.reason) }
+        }
     }
 }
 
 /// Reads the newest datapoint of the alarm's metric whose period is over.
-async fn last_period(incident: &Incident, reader: &Reader<'_>) -> Option<(Timestamp, f64)> {
+async fn last_period(incident: &Incident, reader: &Reader<'_>, end: Timestamp) -> Option<(Timestamp, f64)> {
     let trigger = incident.alarm.metric()?;
     let period = SignedDuration::from_secs(trigger.period_seconds.max(60));
-    let end = incident.as_of;
     let request = MetricsRequest {
         queries: vec![MetricQuery {
             metric: MetricId {

@@ -130,3 +130,16 @@ fn a_role_that_grants_only_metrics_leaves_the_rest_unchecked() {
     let card = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(card.contains("Not checked") && card.contains("access denied"), "{card}");
 }
+
+#[test]
+fn a_webhook_that_cannot_be_read_costs_slack_alone_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let output = run(&["demo", "--depth", "facts", "--deny", "ssm:GetParameter", "--out", out]);
+    assert_code(&output, 1);
+    assert!(stdout(&output).contains("FACTS ONLY"), "{}", stdout(&output));
+    let said = stderr(&output);
+    for words in ["allow ssm:GetParameter on it", "sns took the report", "not posted everywhere"] {
+        assert!(said.contains(words), "{words} is missing in: {said}");
+    }
+}

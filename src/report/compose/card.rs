@@ -1,6 +1,7 @@
 //! The card's head: line 1 says what and where, line 2 still or recovered, line 4 the verdict, then the impact.
 
 use crate::alarm::Comparison;
+use crate::analysis::companion::quantity;
 use crate::analysis::lead::Lead;
 use crate::evidence::text::clock_time;
 use crate::evidence::{Source, console};
@@ -73,14 +74,15 @@ fn began(told: &Told<'_>) -> crate::clock::Timestamp {
 
 /// Line 2.
 pub(super) fn condition(told: &Told<'_>) -> Line {
-    let now = clock_time(told.incident.as_of);
     let line = match told.condition {
-        Condition::Still { .. } => format!("Still {} at {now} · began ", doing(told)),
+        Condition::Still { at, .. } => format!("Still {} at {} · began ", doing(told), clock_time(*at)),
         Condition::Recovered { since } => {
-            let at = since.map_or(now, clock_time);
-            format!("Recovered at {at} · began ")
+            let at = since.unwrap_or(told.incident.as_of);
+            format!("Recovered at {} · began ", clock_time(at))
         }
-        Condition::Unknown { .. } => format!("State unknown at {now} (could not be re-read) · began "),
+        Condition::Unknown { at, .. } => {
+            format!("State unknown at {} (could not be re-read) · began ", clock_time(*at))
+        }
     };
     Line::text(line).with(Span::Time(began(told)))
 }
@@ -202,7 +204,16 @@ fn lead_line(told: &Told<'_>, lead: &Lead) -> Line {
 
 /// Count, denominator, share, normal; then the sparkline.
 pub(super) fn impact(told: &Told<'_>) -> Vec<Line> {
-    told.analysis.impact.iter().flat_map(crate::analysis::Impact::lines).map(Line::text).collect()
+    let Some(impact) = &told.analysis.impact else { return Vec::new() };
+    let mut lines: Vec<Line> = impact.lines().into_iter().map(Line::text).collect();
+    // What came in while the run went on.
+    if let Condition::Still { last: Some((at, value)), .. } = told.condition
+        && *at > impact.at
+    {
+        let value = quantity(*value, impact.unit.as_deref());
+        lines.push(Line::text(format!("newest: {value} at {}", clock_time(*at))));
+    }
+    lines
 }
 
 /// Alarm, resource, logs.

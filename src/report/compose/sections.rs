@@ -296,7 +296,7 @@ pub(super) fn limits(told: &Told<'_>) -> Vec<Line> {
             lines.push(Line::text(format!("Not checked: {}", items.join("; "))));
         }
     }
-    if let Condition::Unknown { reason } = told.condition {
+    if let Condition::Unknown { reason, .. } = told.condition {
         lines.push(Line::text(format!("State could not be re-read: {}", cut(reason.clone(), 120))));
     }
     let late = told.ledger.items().iter().find_map(|item| Some((item.source, item.horizon?)));

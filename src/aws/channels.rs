@@ -1,0 +1,82 @@
+//! The channels that a configuration names. A Slack webhook whose address cannot be read must not keep SNS silent.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use futures::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use super::{SnsChannel, parameter};
+use crate::clock::Deadline;
+use crate::delivery::{Channel, DeliveryError, SlackWebhook, Webhook};
+use crate::report::Document;
+use crate::run::Receipt;
+
+/// The channels of a configuration.
+pub struct Channels {
+    /// All of them, those with a fault included: what was missing may be there when a report is posted.
+    pub channels: Vec<Arc<dyn Channel>>,
+    /// What is wrong with them now and what to do about it, a line each.
+    pub faults: Vec<String>,
+}
+
+/// Builds the channels of a webhook and a topic, where they are configured, and reads what they need.
+pub async fn channels(sdk: &SdkConfig, webhook: Option<&Webhook>, topic: Option<&str>) -> Channels {
+    let mut built = Channels { channels: Vec::new(), faults: Vec::new() };
+    match webhook {
+        Some(Webhook::Parameter(name)) => {
+            let webhook = ParameterWebhook { sdk: sdk.clone(), name: name.clone(), webhook: OnceCell::new() };
+            if let Err(fault) = webhook.read().await {
+                built.faults.push(format!("{}: {fault}", SlackWebhook::NAME));
+            }
+            built.channels.push(Arc::new(webhook));
+        }
+        Some(Webhook::Url(url)) => match SlackWebhook::new(url.clone()) {
+            Ok(webhook) => built.channels.push(Arc::new(webhook)),
+            Err(fault) => built.faults.push(format!("{}: {fault}", SlackWebhook::NAME)),
+        },
+        None => {}
+    }
+    if let Some(topic) = topic {
+        built.channels.push(Arc::new(SnsChannel::new(sdk, topic)));
+    }
+    built
+}
+
+/// A Slack webhook whose address lies in an SSM parameter. It is read once; a failed reading is tried again with the
+/// next report.
+struct ParameterWebhook {
+    sdk: SdkConfig,
+    name: String,
+    webhook: OnceCell<SlackWebhook>,
+}
+
+impl ParameterWebhook {
+    async fn read(&self) -> Result<&SlackWebhook, String> {
+        self.webhook
+            .get_or_try_init(|| async {
+                let url = parameter(&self.sdk, &self.name).await.map_err(|error| error.to_string())?;
+                SlackWebhook::new(url).map_err(|error| format!("SSM parameter {}: {error}", self.name))
+            })
+            .await
+    }
+}
+
+impl Channel for ParameterWebhook {
+    fn name(&self) -> &'static str {
+        SlackWebhook::NAME
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        document: &'a Document,
+        deadline: Deadline,
+    ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
+        Box::pin(async move {
+            match self.read().await {
+                Ok(webhook) => webhook.deliver(document, deadline).await,
+                Err(reason) => Err(DeliveryError { channel: SlackWebhook::NAME.to_owned(), reason }),
+            }
+        })
+    }
+}
