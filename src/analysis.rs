@@ -112,6 +112,7 @@ fn analyse_by(incident: &Incident, ledger: &Ledger, service: Option<&Service>) -
     facts.extend(new_templates);
     facts.extend(companions.iter().filter_map(fact::changed_companion));
     facts.extend(fact::normal_companions(&companions));
+    facts.extend(fact::silent_companions(&companions));
 
     let lead = onset.as_ref().and_then(|onset| {
         let clues = lead::Clues {

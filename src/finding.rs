@@ -6,6 +6,7 @@
 pub mod claim;
 pub mod verdict;
 pub mod verify;
+pub mod wording;
 
 pub use claim::{Citation, Claim, ClaimKind};
 pub use verdict::{Review, ReviewDecision, Verdict, VerdictKind};

@@ -20,7 +20,7 @@ use crate::agent::run::{Brief, Outcome};
 use crate::agent::{Agent, Role, Toolbox};
 use crate::clock::{Deadline, Timestamp};
 use crate::evidence::{Ledger, Source, Window};
-use crate::finding::{Checked, ClaimKind, Counts, Grounds, Review, Verdict, verdict};
+use crate::finding::{Checked, ClaimKind, Counts, Grounds, Review, Verdict, VerdictKind, verdict};
 use crate::gather::Telemetry;
 use crate::model::caller::Caller;
 use crate::model::{Failure, ToolSpec};
@@ -172,8 +172,13 @@ fn finish(
     agents: Vec<AgentEnd>,
     observer: &Observer,
 ) -> Investigation {
+    let unseen = !case.ledger.gaps().is_empty() || !case.blind_spots.is_empty();
+    let verdict = verdict::decide(&conclusion.claims, review.as_ref(), unseen);
+    // Where a cause stands it is told in the statement's place.
+    let has_cause = matches!(verdict.kind, VerdictKind::CauseShown | VerdictKind::LikelyCause);
+    let statement = conclusion.statement.filter(|statement| !has_cause || statement.removed);
     let mut counts = Counts::default();
-    for checked in conclusion.claims.iter().chain(&conclusion.statement) {
+    for checked in conclusion.claims.iter().chain(&statement) {
         counts.add(checked);
     }
     // Guesses that the specialists could not prove are removed too, before the supervisor ever saw them.
@@ -183,12 +188,10 @@ fn finish(
         checked: counts.checked,
         removed: counts.removed,
     });
-    let unseen = !case.ledger.gaps().is_empty() || !case.blind_spots.is_empty();
-    let verdict = verdict::decide(&conclusion.claims, review.as_ref(), unseen);
     Investigation {
         outcome: InvestigationOutcome::Investigated(verdict),
         claims: conclusion.claims.into_iter().filter_map(standing).collect(),
-        statement: conclusion.statement.and_then(standing),
+        statement: statement.and_then(standing),
         review,
         not_visible: conclusion.not_visible,
         next_steps: conclusion.next_steps,
@@ -282,7 +285,12 @@ impl Case {
         tools.push(submit);
         Brief {
             agent: role.name().into(),
-            system: format!("{RULES}\n{}\nThe mark of this run is {}.", role.prompt(), self.fence.nonce()),
+            system: format!(
+                "{RULES}\n{}\nYou have at most {} turns; in the last one you submit. The mark of this run is {}.",
+                role.prompt(),
+                turns.most,
+                self.fence.nonce()
+            ),
             task,
             tools,
             submit_with,
@@ -316,6 +324,10 @@ async fn plan(case: &Case, means: &Means<'_>, agents: &mut Vec<AgentEnd>) -> Res
         case.digest
     );
     let specialists = case.specialists();
+    // Where there is nothing to choose, no call is spent on it.
+    if let [only] = specialists.as_slice() {
+        return Ok(vec![(*only, "Find what your evidence shows.".to_owned())]);
+    }
     let spec = submission::plan_spec(&specialists);
     let brief = case.brief(Role::Supervisor, task, spec, Turns { first: 1, most: 2 });
     let agent = Agent {

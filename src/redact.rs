@@ -52,6 +52,12 @@ struct Rule {
 }
 
 impl Rule {
+    /// Tells whether what would be replaced is the wildcard of a log template, which stands where a value was.
+    fn is_wildcard(found: &Captures<'_>, whole: &str) -> bool {
+        let keep = found.name("keep").map(|keep| keep.as_str()).unwrap_or_default();
+        whole.strip_prefix(keep) == Some("<*>")
+    }
+
     fn replacement(&self, found: &Captures<'_>) -> String {
         let part = |name| found.name(name).map(|part| part.as_str()).unwrap_or_default();
         format!("{}[redacted: {}]{}", part("keep"), self.kind, part("after"))
@@ -68,7 +74,11 @@ impl Redacted {
                 .pattern
                 .replace_all(&clean, |found: &Captures<'_>| {
                     let whole = found.get(0).map(|whole| whole.as_str()).unwrap_or_default();
-                    if whole.contains("[redacted:") { whole.to_owned() } else { rule.replacement(found) }
+                    if whole.contains("[redacted:") || Rule::is_wildcard(found, whole) {
+                        whole.to_owned()
+                    } else {
+                        rule.replacement(found)
+                    }
                 })
                 .into_owned();
             if replaced != clean {
@@ -177,6 +187,7 @@ mod tests {
             "2026/11/24/[58]6a2f0d1e9b8c7a6f5e4d3c2b1a09f8e7",
             "code sha256 4d967e30b2bd0ae2c19b4a0e8a8e3f6b5a4c3d2e1f00112233445566778899aa",
             "https://example.com:8443/path?x=1",
+            "WARN options accessKeyId=<*> token: <*>",
         ] {
             assert_eq!(Redacted::new(text).as_str(), text);
         }

@@ -285,7 +285,7 @@ pub(crate) fn new_templates(
                 if all_were_read && more_failures(own, Failures { failed: 0, of: there }) < CLEAR {
                     fact.fact.discriminates = Some(entity.name.clone());
                     fact.fact.inputs.extend(traffic_of(entities));
-                    let _ = write!(fact.fact.formula, "; none in {there} requests of the others");
+                    let _ = write!(fact.fact.formula, "; none while the others served {there} requests");
                 }
                 if template.trend == TemplateTrend::New
                     && severity(template.text.as_str()) == Severity::Failure
@@ -411,6 +411,19 @@ pub(crate) fn normal_companions(companions: &[CompanionFinding]) -> Option<Deriv
         Derived::new(FactKind::Normal, "what is normal", &text, formula, inputs)
             .showing(titles.join(", "), None),
     )
+}
+
+/// Returns the companions that have no datapoint, neither now nor in normal times.
+pub(crate) fn silent_companions(companions: &[CompanionFinding]) -> Option<Derived> {
+    let silent: Vec<&CompanionFinding> =
+        companions.iter().filter(|companion| companion.state == CompanionState::NoData).collect();
+    let titles: Vec<&str> = silent.iter().map(|companion| companion.title.as_str()).collect();
+    let inputs: Vec<EvidenceId> = silent.iter().filter_map(|companion| companion.evidence.clone()).collect();
+    let names: Vec<_> = inputs.iter().map(ToString::to_string).collect();
+    let text = format!("No datapoints, so neither zero nor normal but unknown: {}", titles.join(", "));
+    let formula = format!("no datapoint in {}", names.join(", "));
+    (!titles.is_empty())
+        .then(|| Derived::new(FactKind::Silent, "metrics without data", &text, formula, inputs))
 }
 
 /// Returns a companion's change.

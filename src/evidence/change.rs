@@ -75,6 +75,8 @@ pub enum FactKind {
     Companion,
     /// Metrics that are as usual.
     Normal,
+    /// Metrics without a datapoint in any window.
+    Silent,
 }
 
 /// A number or statement that code derived from evidence, so that it can be cited and computed again.

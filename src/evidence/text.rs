@@ -67,7 +67,7 @@ impl Evidence {
             // A change and a fact say their own time.
             Body::Change(_) | Body::Fact(_) => {}
             Body::Nothing | Body::Series(_) | Body::Logs(_) | Body::Alarm(_) => {
-                let (start, end) = (moment(self.window.start), moment(self.window.end));
+                let (start, end) = (edge(self.window.start), edge(self.window.end));
                 let _ = write!(text, " | {} | {start} to {end}", self.status.as_str());
             }
         }
@@ -81,6 +81,11 @@ impl Evidence {
 /// Returns `2026-11-24 03:02` (UTC).
 pub fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Returns the minute, and the second where it is not the minute's start: counts up to 03:05:30 are not those up to 03:05.
+fn edge(at: Timestamp) -> String {
+    if at.as_second().rem_euclid(60) == 0 { moment(at) } else { second(at) }
 }
 
 /// Returns `2026-11-24 03:02:40` (UTC).

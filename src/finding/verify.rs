@@ -4,15 +4,16 @@
 //! name in the text (it stands in what the claim cites), and the time of a cause (not after its symptom).
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::companion::quantity;
 use crate::clock::Timestamp;
 use crate::evidence::text::{clock_time, moment, number, second};
 use crate::evidence::{Body, Datapoint, Evidence, Ledger, Series, Source, Status};
 use crate::finding::claim::{Citation, Claim, ClaimKind, Piece};
+use crate::finding::wording::{faults_of_wording, occurs, unproven};
 use crate::id::EvidenceId;
 
 /// What claims are checked against.
@@ -110,7 +111,7 @@ pub fn check(claim: &Claim, grounds: &Grounds<'_>) -> Checked {
         checked.removed = true;
         return checked;
     }
-    for (fault, removes) in wording(&checked.claim, grounds.ledger) {
+    for (fault, removes) in faults_of_wording(&checked.claim, grounds.ledger) {
         checked.faults.push(fault);
         checked.removed |= removes;
     }
@@ -159,49 +160,6 @@ fn with_references(claim: &Claim) -> Vec<Citation> {
         }
     }
     citations
-}
-
-/// Longest claim, characters; on a card it is a sentence and not a paragraph.
-const LONGEST_CLAIM: usize = 240;
-
-/// Fewest words beside the references: "{F2}." filled in is a number without a meaning.
-const FEWEST_WORDS: usize = 3;
-
-/// Words that say something of a whole range, which single datapoints cannot show.
-const OF_A_RANGE: [&str; 5] = ["never", "always", "every", "highest", "lowest"];
-
-/// Returns what is wrong with the wording, and whether the claim must go for it.
-fn wording(claim: &Claim, ledger: &Ledger) -> Vec<(String, bool)> {
-    let mut faults = Vec::new();
-    if claim.text.chars().count() > LONGEST_CLAIM {
-        faults.push(("it is too long for a card: at most 200 characters".to_owned(), false));
-    }
-    let words: Vec<String> = claim
-        .pieces()
-        .iter()
-        .filter_map(|piece| match piece {
-            Piece::Words(words) => Some(words.to_lowercase()),
-            Piece::Reference { .. } => None,
-        })
-        .flat_map(|words| tokens(&words))
-        .collect();
-    if words.len() < FEWEST_WORDS {
-        let fault = "it says nothing beside its references: code fills in the value alone, so write a sentence around it";
-        faults.push((fault.to_owned(), true));
-    }
-    let computed = claim
-        .citations
-        .iter()
-        .filter_map(|citation| ledger.get(&citation.evidence))
-        .any(|evidence| matches!(evidence.body, Body::Fact(_)));
-    let of_a_range = words.iter().find(|word| OF_A_RANGE.contains(&word.as_str()));
-    if let Some(word) = of_a_range.filter(|_| !computed) {
-        let fault = format!(
-            "\"{word}\" says something of a whole range: cite a computed fact that shows it, or leave it out"
-        );
-        faults.push((fault, true));
-    }
-    faults
 }
 
 /// Tells whether the claim's text holds the citation as a reference, which code would fill in.
@@ -378,198 +336,26 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-/// Hyphenated words of plain English; every other hyphenated word is taken for a name and must be cited.
-const PLAIN_HYPHENATED: &[&str] = &[
-    "read-only",
-    "per-version",
-    "per-minute",
-    "end-to-end",
-    "follow-up",
-    "up-to-date",
-    "on-call",
-    "non-zero",
-    "so-called",
-    "well-known",
-    "long-running",
-    "short-lived",
-    "out-of-memory",
-    "first-time",
-    "one-off",
-    "re-read",
-    "roll-back",
-    "near-zero",
-    "same-time",
-    "day-old",
-    "week-old",
-    "multi-day",
-    "all-time",
-    "time-based",
-    "cause-and-effect",
-    "version-specific",
-    "long-term",
-    "short-term",
-    "in-flight",
-    "high-cpu",
-    "low-level",
-    "client-side",
-    "server-side",
-];
-
-/// Returns the numbers and names of the text that stand nowhere in what the claim cites.
-fn unproven(claim: &Claim, grounds: &Grounds<'_>) -> Vec<String> {
-    let mut proof = String::new();
-    for citation in &claim.citations {
-        let Some(evidence) = grounds.ledger.get(&citation.evidence) else { continue };
-        match &evidence.body {
-            // Among thousands of datapoints any number occurs; only the cited one proves something.
-            Body::Series(series) => {
-                proof.push_str(&evidence.headline());
-                let dimensions: Vec<_> = series.metric.dimensions.values().map(String::as_str).collect();
-                let _ = writeln!(
-                    proof,
-                    " {} {} {} {}",
-                    series.metric.namespace,
-                    series.metric.name,
-                    series.statistic.as_str(),
-                    dimensions.join(" ")
-                );
-                if let Some(point) = citation.at.as_deref().and_then(|at| datapoint(series, at)) {
-                    let _ = writeln!(proof, "{} {}", second(point.at), number(point.value));
-                } else if let Some(value) = citation.value {
-                    let _ = writeln!(proof, "{}", number(value));
-                }
-            }
-            Body::Nothing | Body::Logs(_) | Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => {
-                proof.push_str(&evidence.text());
-                proof.push('\n');
-            }
+/// Returns what code fills in for a reference: a fact's value, a datapoint with its unit. Other evidence has no value.
+pub fn filled(id: &EvidenceId, at: Option<&str>, ledger: &Ledger) -> Option<String> {
+    match (&ledger.get(id)?.body, at) {
+        (Body::Fact(fact), _) => Some(fact.display.clone()),
+        (Body::Series(series), Some(at)) => {
+            datapoint(series, at).map(|point| quantity(point.value, series.unit.as_deref()))
         }
+        (Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing, _) => None,
     }
-    let words: String = claim
-        .pieces()
-        .into_iter()
-        .filter_map(|piece| match piece {
-            Piece::Words(words) => Some(words),
-            Piece::Reference { .. } => None,
-        })
-        .collect::<Vec<_>>()
-        .join(" ");
-    tokens(&words)
-        .into_iter()
-        .filter(|token| needs_proof(token))
-        .filter(|token| !occurs(token, &proof) && !number_occurs(token, &proof))
-        .filter(|token| !grounds.known_names.iter().any(|name| occurs(token, name)))
-        .collect()
 }
 
-/// Splits text into words that keep what names and numbers are made of.
-fn tokens(text: &str) -> Vec<String> {
-    text.split(|letter: char| letter.is_whitespace() || "\"'`()[]{}<>,;=“”‘’!?".contains(letter))
-        .map(|word| {
-            word.trim_matches(['.', ':', '-', '–', '—', '*', '/', '%', '~', '≈', '→', '…']).to_owned()
-        })
-        .filter(|word| !word.is_empty())
-        .collect()
-}
-
-/// Tells whether a word is a number or looks like a name: digits, inner capitals, `_`, `/`, `::`, `.`, `$`, or hyphens.
-fn needs_proof(word: &str) -> bool {
-    if word.chars().any(|letter| letter.is_ascii_digit() || matches!(letter, '_' | '/' | '$' | '@' | '#')) {
-        return true;
-    }
-    let letters: Vec<char> = word.chars().collect();
-    let inner_capital = letters
-        .windows(2)
-        .any(|pair| matches!(pair, [before, after] if before.is_lowercase() && after.is_uppercase()));
-    if inner_capital && !matches!(word, "CloudWatch" | "CloudTrail") {
-        return true;
-    }
-    if word.contains("::") || word.trim_matches('.').contains('.') {
-        return true;
-    }
-    word.contains('-') && !PLAIN_HYPHENATED.contains(&word.to_lowercase().as_str())
-}
-
-/// Tells whether the words stand in the text with no letter or digit attached to either end.
-fn occurs(words: &str, text: &str) -> bool {
-    text.match_indices(words).any(|(at, found)| {
-        let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
-        let is_word = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-        !is_word(before) && !is_word(after)
-    })
-}
-
-/// Tells whether a number, with or without unit, stands in the text in another spelling: `36` for `36.0`, `812ms`. The
-/// digits of ids, dates and times prove nothing.
-fn number_occurs(token: &str, text: &str) -> bool {
-    let Some(wanted) = number_of(token) else { return false };
-    tokens(text)
-        .iter()
-        .filter_map(|found| {
-            // `duration:812` names the number that it holds.
-            let value =
-                found.rsplit_once(':').filter(|(name, _)| !name.contains(|c: char| c.is_ascii_digit()));
-            number_of(value.map_or(found.as_str(), |(_, value)| value))
-        })
-        .any(|found| {
-            (found - wanted).abs() <= f64::EPSILON * wanted.abs().max(1.0) || number(found) == number(wanted)
-        })
-}
-
-/// Reads a number with or without a unit behind it.
-fn number_of(token: &str) -> Option<f64> {
-    let digits = token.trim_end_matches(|letter: char| letter.is_alphabetic() || matches!(letter, '%' | '×'));
-    digits.parse::<f64>().ok().filter(|number| number.is_finite())
-}
-
-/// Returns the numbers and names of text without citations that nothing names: no evidence, no gap, no known name.
-/// Neither log lines nor datapoints count, because among so many any number and any word occurs.
-pub fn invented(text: &str, grounds: &Grounds<'_>) -> Vec<String> {
-    let mut proof = String::new();
-    for evidence in grounds.ledger.items() {
-        let _ = writeln!(proof, "{}", evidence.headline());
-        match &evidence.body {
-            Body::Series(series) => {
-                let dimensions: Vec<_> = series.metric.dimensions.values().map(String::as_str).collect();
-                let _ = writeln!(
-                    proof,
-                    "{} {} {}",
-                    series.metric.namespace,
-                    series.metric.name,
-                    dimensions.join(" ")
-                );
-            }
-            Body::Logs(logs) => {
-                let _ = writeln!(proof, "{}", logs.group);
-            }
-            Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => {
-                let _ = writeln!(proof, "{}", evidence.text());
-            }
-            Body::Nothing => {}
+/// Returns a claim's text with its references filled in; one without a value stays as its id.
+pub fn filled_text(claim: &Claim, ledger: &Ledger) -> String {
+    let pieces = claim.pieces().into_iter().map(|piece| match piece {
+        Piece::Words(words) => words,
+        Piece::Reference { evidence, at } => {
+            filled(&evidence, at.as_deref(), ledger).unwrap_or_else(|| format!("[{evidence}]"))
         }
-    }
-    for gap in grounds.ledger.gaps() {
-        let action = gap.missing_action.as_deref().unwrap_or_default();
-        let _ = writeln!(proof, "{} {} {action}", gap.subject, gap.reason);
-    }
-    tokens(text)
-        .into_iter()
-        .filter(|token| needs_proof(token) && !is_action(token))
-        .filter(|token| !occurs(token, &proof) && !number_occurs(token, &proof))
-        .filter(|token| !grounds.known_names.iter().any(|name| occurs(token, name)))
-        .collect()
-}
-
-/// Tells whether a word is spelled as an IAM action, `cloudtrail:LookupEvents`: what is missing may be a permission
-/// that no evidence names.
-fn is_action(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(service, action)| {
-        !service.is_empty()
-            && service.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')
-            && action.starts_with(|letter: char| letter.is_ascii_uppercase())
-            && action.chars().all(|letter| letter.is_ascii_alphabetic())
-    })
+    });
+    pieces.collect()
 }
 
 /// Returns the ids that the checked claims rest on, in order and once each.

@@ -88,7 +88,11 @@ impl Model for Honest {
                     {"role": "logs", "brief": "Look."},
                     {"role": "changes", "brief": "Look."},
                 ]}),
-                "submit_conclusion" => json!({"claims": [], "next_steps": [], "not_visible": ["everything"]}),
+                "submit_conclusion" => json!({
+                    "statement": {"text": "No new version was seen.", "kind": "context",
+                                  "citations": [{"evidence": "C1"}]},
+                    "claims": [], "next_steps": [], "not_visible": ["everything"],
+                }),
                 _ => json!({"claims": [], "not_visible": ["what was asked for"]}),
             };
             Ok(ConverseReply {

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::agent::driver::Submission;
 use crate::agent::run::Outcome;
 use crate::agent::{Agent, Role, Toolbox};
-use crate::finding::verify::invented;
+use crate::finding::verify::filled_text;
+use crate::finding::wording::invented;
 use crate::finding::{ClaimKind, Grounds, Review};
-use crate::investigation::submission::{Conclusion, cites};
+use crate::investigation::submission::{Conclusion, added_evidence, cites};
 use crate::investigation::{AgentEnd, Case, Means, Turns};
 use crate::model::ToolSpec;
-use crate::redact::Redacted;
 
 /// Reviews the proposed cause; without an answer there is no review, and the verdict is likely at most.
 pub async fn run(
@@ -41,10 +41,7 @@ pub async fn run(
 
 fn task(case: &Case, conclusion: &Conclusion) -> String {
     let mut text = case.digest.clone();
-    let added = case.ledger.items().iter().filter(|item| item.id.as_str().contains('.'));
-    for item in added {
-        let _ = write!(text, "\n{}", case.fence.wrap(item.id.as_str(), &Redacted::new(&item.text())));
-    }
+    text.push_str(&added_evidence(case));
     text.push_str("\n\n## Proposed\n");
     for checked in conclusion.claims.iter().filter(|checked| !checked.removed) {
         let claim = &checked.claim;
@@ -55,7 +52,8 @@ fn task(case: &Case, conclusion: &Conclusion) -> String {
             ClaimKind::RuledOut => "ruled out",
             ClaimKind::Context => "context",
         };
-        let _ = writeln!(text, "- {label}: {} | cites {}", claim.text, cites(claim));
+        let said = filled_text(claim, &case.ledger);
+        let _ = writeln!(text, "- {label}: {said} | cites {}", cites(claim));
     }
     text.push_str("\nReview what is proposed with submit_review.");
     text

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::agent::Role;
 use crate::agent::driver::Submission;
 use crate::evidence::text::clock_time;
-use crate::finding::verify::{check, invented};
+use crate::finding::verify::{check, filled_text};
+use crate::finding::wording::invented;
 use crate::finding::{Checked, Claim, ClaimKind, Grounds};
 use crate::investigation::{AgentEnd, Case};
 use crate::model::ToolSpec;
@@ -140,7 +141,7 @@ fn claim_schema(kinds: &[&str]) -> Value {
         "type": "object",
         "properties": {
             "text": {"type": "string", "description": "One sentence. Numbers and names literally as in what is cited, or as references like {M3@03:04}"},
-            "kind": {"type": "string", "enum": kinds},
+            "kind": {"type": "string", "enum": kinds, "description": "cause: what made it happen; symptom: what fails and how; ruled_out: what is not the cause; context: what else a responder should know; alarm_fault: the alarm's own definition is wrong"},
             "citations": {"type": "array", "items": {
                 "type": "object",
                 "properties": {
@@ -156,7 +157,7 @@ fn claim_schema(kinds: &[&str]) -> Value {
     })
 }
 
-const NOT_VISIBLE: &str = "What would show the cause and could not be seen, a line each: a permission, a log group, a metric that does not exist. No guesses";
+const NOT_VISIBLE: &str = "What data would show the cause and is neither listed under 'Could not be read' nor as without datapoints, a line each. No guesses";
 
 /// Returns the specialists' form.
 pub fn findings_spec() -> ToolSpec {
@@ -233,9 +234,12 @@ pub fn check_conclusion(
     let mut complaint = too_long(&raw.not_visible);
     let (not_visible, guesses) = honest_lines(raw.not_visible, grounds);
     complaint.push_str(&invented_names(&guesses));
-    let causes = raw.claims.iter().filter(|claim| claim.kind == ClaimKind::Cause).count();
-    if causes > 1 {
-        complaint.push_str("Submit at most one claim of kind cause.\n");
+    match raw.claims.iter().filter(|claim| claim.kind == ClaimKind::Cause).count() {
+        0 if statement.is_none() => {
+            complaint.push_str("Without a claim of kind cause a statement is needed.\n");
+        }
+        0 | 1 => {}
+        _ => complaint.push_str("Submit at most one claim of kind cause.\n"),
     }
     let all: Vec<Checked> = statement.iter().chain(&claims).cloned().collect();
     if let Some(text) = faults(&all) {
@@ -262,14 +266,7 @@ pub fn check_conclusion(
 /// Returns the supervisor's second task: the digest, the evidence that specialists added, and their checked findings.
 pub fn conclusion_task(case: &Case, found: &[(Role, Submitted)], agents: &[AgentEnd]) -> String {
     let mut text = case.digest.clone();
-    let added: Vec<_> = case.ledger.items().iter().filter(|item| item.id.as_str().contains('.')).collect();
-    if !added.is_empty() {
-        text.push_str("\n\n## Evidence that the specialists added\n");
-        for item in added {
-            text.push_str(&case.fence.wrap(item.id.as_str(), &Redacted::new(&item.text())));
-            text.push('\n');
-        }
-    }
+    text.push_str(&added_evidence(case));
     text.push_str("\n\n## Findings of the specialists (checked; what did not hold is gone)\n");
     for (role, submitted) in found {
         let _ = writeln!(text, "### {}", role.name());
@@ -277,7 +274,8 @@ pub fn conclusion_task(case: &Case, found: &[(Role, Submitted)], agents: &[Agent
             let claim = &checked.claim;
             let kind = serde_json::to_value(claim.kind).ok();
             let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default();
-            let _ = writeln!(text, "- {kind}: {} | cites {}", claim.text, cites(claim));
+            let said = filled_text(claim, &case.ledger);
+            let _ = writeln!(text, "- {kind}: {said} | cites {}", cites(claim));
         }
         for line in &submitted.not_visible {
             let _ = writeln!(text, "- not visible: {line}");
@@ -294,6 +292,28 @@ pub fn conclusion_task(case: &Case, found: &[(Role, Submitted)], agents: &[Agent
         let _ = writeln!(text, "- {id}: {words}");
     }
     text.push_str("\nConclude now with submit_conclusion.");
+    text
+}
+
+/// Most characters of one piece of added evidence that those see who did not ask for it.
+const MOST_ADDED: usize = 2_500;
+
+/// Returns the evidence that the specialists fetched themselves, under its heading; nothing where there is none.
+pub fn added_evidence(case: &Case) -> String {
+    let mut text = String::new();
+    for item in case.ledger.items().iter().filter(|item| item.id.as_str().contains('.')) {
+        if text.is_empty() {
+            text.push_str("\n\n## Evidence that the specialists added\n");
+        }
+        let mut shown = item.text();
+        if let Some((cut, _)) = shown.char_indices().nth(MOST_ADDED) {
+            // Whole lines only: half an entry reads like another value.
+            shown.truncate(shown.get(..cut).and_then(|head| head.rfind('\n')).unwrap_or(cut));
+            shown.push_str("\n(cut here)");
+        }
+        text.push_str(&case.fence.wrap(item.id.as_str(), &Redacted::new(&shown)));
+        text.push('\n');
+    }
     text
 }
 

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use crate::alarm::AlarmState;
 use crate::analysis::Analysis;
-use crate::analysis::companion::quantity;
 use crate::evidence::text::{clock_time, second};
 use crate::evidence::{Body, Ledger, console};
 use crate::finding::claim::Piece;
@@ -104,13 +103,15 @@ impl<'a> Told<'a> {
         for piece in checked.claim.pieces() {
             match piece {
                 Piece::Words(words) => line.0.push(Span::Text(words)),
-                Piece::Reference { evidence, at } => match self.filled(&evidence, at.as_deref()) {
-                    Some(value) => line.0.push(Span::Text(value)),
-                    None => {
-                        line.0.push(self.mark(&evidence));
-                        marked.push(evidence);
+                Piece::Reference { evidence, at } => {
+                    match verify::filled(&evidence, at.as_deref(), self.ledger) {
+                        Some(value) => line.0.push(Span::Text(value)),
+                        None => {
+                            line.0.push(self.mark(&evidence));
+                            marked.push(evidence);
+                        }
                     }
-                },
+                }
             }
         }
         let cited = verify::cited(std::slice::from_ref(checked));
@@ -119,17 +120,6 @@ impl<'a> Told<'a> {
             line.0.push(self.mark(id));
         }
         line
-    }
-
-    /// Returns what a reference stands for: a fact's value, a datapoint.
-    fn filled(&self, id: &EvidenceId, at: Option<&str>) -> Option<String> {
-        match (&self.ledger.get(id)?.body, at) {
-            (Body::Fact(fact), _) => Some(fact.display.clone()),
-            (Body::Series(series), Some(at)) => {
-                verify::datapoint(series, at).map(|point| quantity(point.value, series.unit.as_deref()))
-            }
-            (Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing, _) => None,
-        }
     }
 
     /// Returns the next steps in the order in which they are printed: those chosen, else those that apply.

@@ -6,6 +6,7 @@ use super::*;
 use crate::evidence::{
     Change, ChangeKind, Fact, FactKind, LogLine, LogLines, MetricId, Query, Statistic, Window,
 };
+use crate::finding::wording::{invented, number_occurs};
 use crate::redact::Redacted;
 
 fn at(text: &str) -> Timestamp {
@@ -292,4 +293,24 @@ fn a_claim_is_a_sentence_of_its_own_and_a_range_needs_a_computed_fact() {
     assert!(of_metric("The errors were never above 43").removed);
     let long = of_fact(&format!("It fails {}: {{F1}}", "again and ".repeat(25)));
     assert!(!long.removed && long.faults.len() == 1, "{long:?}");
+}
+
+#[test]
+fn a_time_stands_in_a_stamp_and_a_stamp_in_a_log_line_names_its_milliseconds() {
+    let mut ledger = ledger();
+    let Some(Body::Logs(mut logs)) = ledger.get(&EvidenceId::parse("L1")).map(|item| item.body.clone())
+    else {
+        panic!("L1 holds log lines")
+    };
+    logs.lines[0].text = Redacted::new("2026-11-24T03:02:47.656Z WARN tax client fell back");
+    ledger.push(item("L2", Source::Logs, Body::Logs(logs)));
+    let names = BTreeSet::new();
+    let grounds =
+        Grounds { ledger: &ledger, onset: None, tolerance: SignedDuration::ZERO, known_names: &names };
+    let said = |time: &str| {
+        let text = format!("The client fell back at {time}");
+        check(&claim(ClaimKind::Symptom, &text, &[("L2", Some("tax client fell back"), None)]), &grounds)
+    };
+    assert_eq!(said("03:02:47.656").faults, Vec::<String>::new());
+    assert!(said("03:02:48").removed);
 }

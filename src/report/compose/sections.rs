@@ -70,7 +70,11 @@ fn claim_lines(told: &Told<'_>) -> Vec<Line> {
         .collect();
     for checked in of(&[ClaimKind::RuledOut]).take(2) {
         let mut line = Line::text("Ruled out: ");
-        line.0.extend(told.line(checked).0);
+        let mut spans = told.line(checked).0;
+        if let Some(Span::Text(first)) = spans.first_mut() {
+            *first = first_lower(first);
+        }
+        line.0.extend(spans);
         lines.push(line);
     }
     lines
@@ -134,7 +138,8 @@ fn fact_lines(told: &Told<'_>) -> Vec<Line> {
                     | FactKind::WorstBefore
                     | FactKind::EarlierBreaches
                     | FactKind::TrafficShare
-                    | FactKind::Normal => continue,
+                    | FactKind::Normal
+                    | FactKind::Silent => continue,
                 };
                 (weight, fact.at, cut(fact.text.to_string(), 220))
             }
@@ -276,6 +281,19 @@ fn blind_spots(told: &Told<'_>) -> Vec<String> {
     told.incident.resource.service().map(|service| service.blind_spots.clone()).unwrap_or_default()
 }
 
+/// Returns the text with its first word in small letters, unless the word is a name: `CPU`, `TypeError`.
+fn first_lower(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    let plain = word.chars().skip(1).all(|letter| !letter.is_uppercase() && !letter.is_ascii_digit());
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if plain && word.chars().count() > 1 || word == "A" => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 fn first_upper(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
@@ -285,9 +303,8 @@ fn first_upper(text: &str) -> String {
 pub(super) fn limits(told: &Told<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
     if told.verdict().map(|verdict| verdict.kind) != Some(VerdictKind::CannotBeShown) {
-        let said = said_not_visible(told);
-        if !said.is_empty() {
-            lines.push(Line::text(format!("Not known: {}", said.join("; "))));
+        for said in said_not_visible(told) {
+            lines.push(Line::text(format!("Not known: {}", first_lower(&said))));
         }
         // Two blind spots remind; the report has all of them.
         let items: Vec<String> =
@@ -307,17 +324,20 @@ pub(super) fn limits(told: &Told<'_>) -> Vec<Line> {
     lines
 }
 
-/// Chooses what to print: one look, then the look that goes before a change, then the change; else the first looks.
+/// Chooses what to print: the first looks in their order, the one that goes before a change always among them, then
+/// the change.
 fn next_steps(steps: &[Step]) -> impl Iterator<Item = &Step> {
     let change = steps.iter().find(|step| step.changes.is_some());
-    let before =
-        change.and_then(|change| steps.iter().find(|step| Some(&step.id) == change.check_first.as_ref()));
-    let kept = usize::from(change.is_some()) + usize::from(before.is_some());
-    let looks = steps
-        .iter()
-        .filter(move |step| step.changes.is_none() && before.is_none_or(|before| before.id != step.id))
-        .take(MOST_STEPS - kept);
-    looks.chain(before).chain(change)
+    let check = change.and_then(|change| change.check_first.as_ref());
+    let is_check = |step: &&Step| Some(&step.id) == check;
+    let room = MOST_STEPS - usize::from(change.is_some());
+    let looks = || steps.iter().filter(|step| step.changes.is_none());
+    let others = room - usize::from(looks().any(|step| is_check(&step)));
+    let mut left = others;
+    let chosen: Vec<&Step> = looks()
+        .filter(|step| is_check(step) || left.checked_sub(1).map(|fewer| left = fewer).is_some())
+        .collect();
+    chosen.into_iter().chain(change)
 }
 
 fn step_line(step: &Step) -> Line {
@@ -357,7 +377,22 @@ mod tests {
         let mut steps = looks.to_vec();
         steps.push(step("alias-back", Some("traffic"), Some("alias-now")));
         assert_eq!(chosen(&steps), ["errors", "alias-now", "alias-back"]);
+        // Whoever chose the order keeps it.
+        let asked = [step("alias-now", None, None), step("errors", None, None), steps[3].clone()];
+        assert_eq!(chosen(&asked), ["alias-now", "errors", "alias-back"]);
         assert_eq!(chosen(&[]), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_sentence_behind_a_colon_begins_small_unless_with_a_name() {
+        for (text, small) in [
+            ("Traffic is normal", "traffic is normal"),
+            ("A weekly pattern", "a weekly pattern"),
+            ("CPU is normal", "CPU is normal"),
+            ("TypeError is old", "TypeError is old"),
+        ] {
+            assert_eq!(first_lower(text), small);
+        }
     }
 
     #[test]
