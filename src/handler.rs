@@ -109,6 +109,17 @@ pub enum HandlerError {
     },
 }
 
+impl HandlerError {
+    /// Returns the kind of failure in a word, as Lambda's error type and alarms on it name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            HandlerError::Undelivered { .. } => "Undelivered",
+            HandlerError::InProgress { .. } => "InProgress",
+            HandlerError::Broken { .. } => "Broken",
+        }
+    }
+}
+
 /// Handles an event: every record is dealt with, then the first failure, if any, is returned so that Lambda tries again.
 pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Result<Response, HandlerError> {
     let mut response = Response::default();

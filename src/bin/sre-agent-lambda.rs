@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, Layers};
@@ -24,8 +24,11 @@ async fn main() -> Result<(), Error> {
             let left = event.context.deadline().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let now = u64::try_from(Clock::Wall.now().as_millisecond()).unwrap_or_default();
             let deadline = Deadline::after(left.saturating_sub(Duration::from_millis(now)));
-            let body = serde_json::to_vec(&event.payload)?;
-            Ok::<_, Error>(handle(&body, deadline, &services).await?)
+            let body = event.payload.to_string();
+            handle(body.as_bytes(), deadline, &services).await.map_err(|error| Diagnostic {
+                error_type: error.kind().to_owned(),
+                error_message: error.to_string(),
+            })
         }
     });
     lambda_runtime::run(serve).await
