@@ -387,6 +387,7 @@ impl Run<'_> {
             ledger: ledger.clone(),
             onset: analysis.onset.as_ref().map(|onset| onset.at),
             window: self.incident.window,
+            place: self.incident.alarm.place.clone(),
             earliest: self
                 .incident
                 .baselines
