@@ -139,7 +139,8 @@ pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Re
                 continue;
             }
         };
-        match run(alarm, deadline, services).await {
+        // Boxed, so that the state of a whole run is not carried about on the stack of every caller.
+        match Box::pin(run(alarm, deadline, services)).await {
             Ok(summary) => response.runs.push(summary),
             Err(error) => {
                 services.observer.emit(RunEvent::Warning { message: error.to_string() });
