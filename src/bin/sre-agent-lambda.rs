@@ -1,13 +1,14 @@
 //! The Lambda: configuration, clients and observers once, then the handler for every event.
 
 use std::io;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig};
 use sre_agent::clock::{Clock, Deadline};
-use sre_agent::config::{Config, Layers};
+use sre_agent::config::{Config, ConfigError, Layers};
 use sre_agent::handler::{Services, handle};
 use sre_agent::id::Seed;
 use sre_agent::model::ladder::Ladder;
@@ -15,8 +16,19 @@ use sre_agent::run::{Observer, RunEvent, emf, json_log};
 use sre_agent::store::memory::MemoryStore;
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     lambda_runtime::tracing::init_default_subscriber();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the function cannot run");
+            // The same code as on the command line; Lambda only sees that it is not zero.
+            if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
     let services = Arc::new(services().await?);
     let serve = service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let services = Arc::clone(&services);
