@@ -281,7 +281,7 @@ impl Run<'_> {
             outcome,
             took: watch.elapsed(),
             model_calls: spent.total_calls(),
-            input_tokens: spent.usage.input + spent.usage.cache_read + spent.usage.cache_write,
+            input_tokens: spent.usage.all_input(),
             output_tokens: spent.usage.output,
             cost_usd: if spent.recordings.is_empty() { spent.cost_usd } else { None },
         });
