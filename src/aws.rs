@@ -4,11 +4,14 @@
 //! an incident; it retries what the service asks to retry, except for models, whose pace is the product's own.
 
 mod bedrock;
+mod bedrock_control;
 mod channels;
 mod cloudwatch;
 mod error;
+mod identity;
 mod lambda;
 mod logs;
+mod quotas;
 mod sns;
 mod ssm;
 
@@ -22,13 +25,16 @@ use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use futures::future::BoxFuture;
 
 pub use bedrock::Bedrock;
+pub use bedrock_control::ModelAccess;
 pub use channels::{Channels, channels};
 pub use error::classify;
+pub use identity::identity;
+pub use quotas::bedrock_quotas;
 pub use sns::SnsChannel;
 pub use ssm::{ParameterError, parameter};
 
 use crate::alarm::AlarmSnapshot;
-use crate::evidence::{MetricId, Series};
+use crate::evidence::{MetricId, Series, Status};
 use crate::gather::Telemetry;
 use crate::gather::telemetry::{
     FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
@@ -182,6 +188,29 @@ fn for_data(config: &SdkConfig) -> SdkConfig {
         .retry_config(RetryConfig::standard().with_max_attempts(DATA_ATTEMPTS))
         .timeout_config(times)
         .build()
+}
+
+/// Returns the configuration for a Region, where one is named.
+fn in_region(config: SdkConfig, region: Option<&str>) -> SdkConfig {
+    match region.filter(|region| !region.is_empty()) {
+        Some(region) => config.into_builder().region(Region::new(region.to_owned())).build(),
+        None => config,
+    }
+}
+
+/// Bounds the time of a question that takes several pages.
+async fn within<T>(
+    time: Duration,
+    operation: &'static str,
+    reading: impl Future<Output = Result<T, TelemetryError>>,
+) -> Result<T, TelemetryError> {
+    tokio::time::timeout(time, reading).await.unwrap_or_else(|_elapsed| {
+        Err(TelemetryError {
+            status: Status::TimedOut,
+            operation,
+            reason: format!("not finished in {} s", time.as_secs()),
+        })
+    })
 }
 
 /// Converts the SDK's time into the product's; `None` for a moment that no calendar holds.

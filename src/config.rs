@@ -15,6 +15,7 @@ use crate::delivery::{Secret, SlackWebhook, Webhook};
 use crate::investigation::depth::Depth;
 use crate::model::ModelId;
 use crate::model::backoff::Backoff;
+use crate::model::model_id::edit_distance;
 use raw::RawConfig;
 
 /// The layers above the embedded default.
@@ -139,7 +140,8 @@ impl Config {
 /// Takes one variable over; an empty one counts as unset.
 fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault>) {
     if !VARIABLES.iter().any(|(known, _)| *known == name) {
-        let nearest = VARIABLES.iter().map(|(known, _)| *known).min_by_key(|known| distance(known, name));
+        let nearest =
+            VARIABLES.iter().map(|(known, _)| *known).min_by_key(|known| edit_distance(known, name));
         let hint = nearest.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
         faults.push(Fault { key: name.to_owned(), reason: format!("unknown variable{hint}") });
         return;
@@ -291,24 +293,6 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         as_of,
         seed: raw.run.seed,
     }
-}
-
-/// Edit distance (Levenshtein), for "did you mean".
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (index, left) in one.chars().enumerate() {
-        let mut diagonal = index;
-        let mut before = index + 1;
-        let mut next = vec![before];
-        for (right, above) in other.chars().zip(row.iter().skip(1)) {
-            let cost = (diagonal + usize::from(left != right)).min(before + 1).min(above + 1);
-            diagonal = *above;
-            before = cost;
-            next.push(cost);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::analysis::{self, Analysis};
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
 use crate::delivery::{Channel, DeliveryError, deliver_all};
+use crate::diagnosis;
 use crate::evidence::Ledger;
 use crate::gather::recheck::{Condition, recheck};
 use crate::gather::{Gathered, Reader, Telemetry, gather};
@@ -442,12 +443,18 @@ impl Run<'_> {
                 }
             })
             .await;
-        Asked {
-            investigation: Some(investigation),
-            left: caller.left(),
-            spent: caller.spent(),
-            why_facts: None,
+        let left = caller.left();
+        for (model, failure) in &left {
+            let diagnosis = diagnosis::of_failure(failure);
+            self.observer.emit(RunEvent::Diagnosed {
+                model: model.to_string(),
+                diagnosis: diagnosis.name,
+                cause: diagnosis.cause,
+                remedy: diagnosis.remedies.into_iter().next().unwrap_or_default(),
+                next: diagnosis.next,
+            });
         }
+        Asked { investigation: Some(investigation), left, spent: caller.spent(), why_facts: None }
     }
 
     /// Posts the document to the channels that have not taken it yet.

@@ -24,6 +24,10 @@ pub mod finding;
 pub mod investigation;
 pub mod model;
 
+pub mod diagnosis;
+pub mod doctor;
+pub mod iam;
+
 pub mod delivery;
 pub mod report;
 

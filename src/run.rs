@@ -178,6 +178,19 @@ pub enum RunEvent {
         /// The next model, if one is left.
         next: Option<String>,
     },
+    /// What a model's failure means, once a run for each model that was given up.
+    Diagnosed {
+        /// Model id.
+        model: String,
+        /// Name of the signature, for instance `needs_profile`.
+        diagnosis: String,
+        /// Why it failed.
+        cause: String,
+        /// The first thing to do.
+        remedy: String,
+        /// The command to run next.
+        next: String,
+    },
     /// An agent used a tool.
     ToolCalled {
         /// Role.

@@ -146,6 +146,9 @@ fn describe(event: &RunEvent) -> Option<(Weight, String)> {
                 .map_or_else(|| "no model is left".to_owned(), |next| format!("next is {}", called(next)));
             (Weight::Bad, format!("{} is given up: {reason}; {next}", called(model)))
         }
+        RunEvent::Diagnosed { model, remedy, next, .. } => {
+            (Weight::Plain, format!("  {}: {remedy} ({next})", called(model)))
+        }
         RunEvent::ToolCalled { agent, tool, evidence, outcome } => {
             let mut text = format!("{tool}: {outcome}");
             for id in evidence {

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::model::model_id::edit_distance;
 use crate::model::{ModelId, Usage};
 
 /// One model's row.
@@ -40,6 +41,30 @@ static MODELS: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(|| {
 pub fn entry(model: &ModelId) -> Option<&'static CatalogueEntry> {
     let base = model.base();
     MODELS.iter().find(|row| row.id == base)
+}
+
+/// Returns every row, in the file's order.
+pub fn entries() -> &'static [CatalogueEntry] {
+    &MODELS
+}
+
+/// Returns the row whose id is spelled most like the model's; `None` where nothing is near.
+///
+/// Date stamps are left out where that brings the two nearer: a forgotten one is the usual fault.
+pub fn nearest(model: &ModelId) -> Option<&'static CatalogueEntry> {
+    let base = model.base();
+    let far = |row: &CatalogueEntry| {
+        edit_distance(base, &row.id).min(edit_distance(&undated(base), &undated(&row.id)))
+    };
+    let row = MODELS.iter().min_by_key(|row| far(row))?;
+    // A third of the letters wrong is another name.
+    (far(row) * 3 <= base.chars().count()).then_some(row)
+}
+
+/// Returns the id without `-20241022`.
+fn undated(id: &str) -> String {
+    let is_date = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_digit());
+    id.split('-').filter(|part| !is_date(part)).collect::<Vec<_>>().join("-")
 }
 
 /// Returns what a card calls the model: its name, or its bare id where it is not listed.

@@ -49,6 +49,24 @@ impl From<&str> for ModelId {
     }
 }
 
+/// Returns the edit distance (Levenshtein) of two names, for "did you mean".
+pub fn edit_distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (index, left) in one.chars().enumerate() {
+        let mut diagonal = index;
+        let mut before = index + 1;
+        let mut next = vec![before];
+        for (right, above) in other.chars().zip(row.iter().skip(1)) {
+            let cost = (diagonal + usize::from(left != right)).min(before + 1).min(above + 1);
+            diagonal = *above;
+            before = cost;
+            next.push(cost);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,6 +87,9 @@ fn write(stamped: &Stamped) {
             let (reference, note) = (reference.as_deref(), note.as_deref());
             tracing::info!(run_id, elapsed_ms, %channel, reference, note, "delivered");
         }
+        RunEvent::Diagnosed { model, diagnosis, cause, remedy, next } => {
+            tracing::warn!(run_id, elapsed_ms, %model, %diagnosis, %cause, %remedy, %next, "model failure diagnosed");
+        }
         RunEvent::DeliveryFailed { channel, reason } => {
             tracing::error!(run_id, elapsed_ms, %channel, %reason, "delivery failed");
         }

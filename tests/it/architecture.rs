@@ -22,11 +22,15 @@ const IMPORTS: &[(&str, &str)] = &[
     ("analysis", "clock id redact alarm playbook incident evidence"),
     ("finding", "clock id redact alarm playbook incident evidence analysis"),
     ("gather", "clock id redact alarm playbook incident evidence analysis run"),
+    ("diagnosis", "clock id redact model"),
+    ("iam", "clock id redact model"),
+    ("doctor", "clock id redact evidence gather model diagnosis iam"),
     ("agent", "clock id redact evidence analysis finding gather model run"),
     ("investigation", "clock id redact incident evidence analysis finding gather agent model run"),
     (
         "report",
-        "clock id redact alarm playbook incident evidence analysis finding gather investigation model",
+        "clock id redact alarm playbook incident evidence analysis finding gather investigation model \
+         diagnosis",
     ),
     ("delivery", "clock id redact report run"),
     ("store", "clock id redact run"),
@@ -34,13 +38,14 @@ const IMPORTS: &[(&str, &str)] = &[
     (
         "handler",
         "clock id redact run model alarm playbook incident evidence analysis finding gather agent investigation \
-         report delivery store config",
+         report delivery store config diagnosis",
     ),
-    ("aws", "clock id redact alarm incident evidence gather model report delivery run"),
+    ("aws", "clock id redact alarm incident evidence gather model report delivery run doctor"),
 ];
 
 /// Rooms that compute and never wait.
-const PURE_ROOMS: &str = "alarm incident evidence analysis finding report agent/run playbook redact id";
+const PURE_ROOMS: &str =
+    "alarm incident evidence analysis finding report agent/run playbook redact id diagnosis iam doctor";
 
 /// The account of the scenarios, and the ones of AWS's own examples.
 const ACCOUNTS: &[&str] = &["123456789012", "111122223333", "444455556666", "000000000000"];

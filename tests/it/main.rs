@@ -7,6 +7,8 @@ mod aws;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod diagnosis;
+#[cfg(test)]
 mod evidence_faults;
 #[cfg(test)]
 mod incident_run;

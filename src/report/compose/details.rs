@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::analysis::TimelineKind;
+use crate::diagnosis;
 use crate::evidence::text::{moment, second};
 use crate::evidence::{Body, Evidence, Status};
 use crate::finding::ClaimKind;
@@ -143,8 +144,14 @@ fn agents(told: &Told<'_>) -> Detail {
 }
 
 fn models(told: &Told<'_>) -> Detail {
-    let mut items: Vec<Line> =
-        told.left.iter().map(|(_, failure)| Line::text(format!("Given up: {failure}"))).collect();
+    let mut items: Vec<Line> = Vec::new();
+    for (_, failure) in told.left {
+        let diagnosis = diagnosis::of_failure(failure);
+        items.push(Line::text(format!("Given up: {failure}")));
+        items.push(Line::text(format!("Why: {}", diagnosis.cause)));
+        items.extend(diagnosis.remedies.first().map(|remedy| Line::text(format!("Remedy: {remedy}"))));
+        items.push(Line::text("More: ").with(Span::Code(diagnosis.next)));
+    }
     for (model, calls) in &told.spent.calls {
         items.push(Line::text(format!("{} ({model}): {calls} answers", catalogue::name(model))));
     }

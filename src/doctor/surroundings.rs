@@ -1,0 +1,114 @@
+//! What an investigation needs beside models: the right to read, channels, and a store. Judged from what was tried.
+
+use crate::doctor::{Check, Level, Part, Seen};
+use crate::evidence::Status;
+
+/// Returns the part on reading: `tried` holds each IAM action that an investigation uses with what came of it.
+pub fn permissions(tried: &[(&str, Seen<()>)]) -> Part {
+    let checks = tried.iter().map(|(action, seen)| permission(action, seen)).collect();
+    Part { heading: "Reading, tried".into(), checks }
+}
+
+fn permission(action: &str, seen: &Seen<()>) -> Check {
+    let Err(error) = seen else {
+        return Check::new(Level::Good, action, "allowed");
+    };
+    match error.status {
+        // The probe asks for what does not exist, and being told so takes the permission.
+        Status::Found | Status::Empty | Status::Missing => Check::new(Level::Good, action, "allowed"),
+        Status::Denied => Check::new(
+            Level::Warning,
+            action,
+            "denied on the probe's name; reports will say what was not checked, unless the grant is for other names",
+        )
+        .fix(format!("Allow {action} to the role, read-only.")),
+        Status::Throttled | Status::TimedOut | Status::Failed | Status::NotApplicable => {
+            Check::new(Level::Note, action, format!("not known ({}): {}", error.status.as_str(), error.reason))
+        }
+    }
+}
+
+/// A channel as far as it could be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenChannel {
+    /// `slack webhook`, `sns`.
+    pub name: String,
+    /// What could not be read of it.
+    pub fault: Option<String>,
+    /// What became of a posted test; `None` where none was posted.
+    pub posted: Option<Result<(), String>>,
+}
+
+/// Returns the part on channels.
+pub fn channels(seen: &[SeenChannel]) -> Part {
+    let mut checks: Vec<Check> = seen.iter().map(channel).collect();
+    if checks.is_empty() {
+        checks.push(
+            Check::new(Level::Warning, "channels", "none is configured: reports go to the log alone")
+                .fix("Set SRE_AGENT_SLACK_WEBHOOK to ssm:/name, or SRE_AGENT_FINDINGS_TOPIC_ARN."),
+        );
+    }
+    Part { heading: "Channels".into(), checks }
+}
+
+fn channel(seen: &SeenChannel) -> Check {
+    match (&seen.fault, &seen.posted) {
+        (_, Some(Ok(()))) => Check::new(Level::Good, seen.name.clone(), "took the test message"),
+        (_, Some(Err(reason))) => {
+            Check::new(Level::Bad, seen.name.clone(), format!("did not take the test message: {reason}"))
+        }
+        (Some(fault), None) => Check::new(Level::Bad, seen.name.clone(), fault.clone()),
+        (None, None) => Check::new(
+            Level::Note,
+            seen.name.clone(),
+            "configured; that it takes messages cannot be seen without posting one",
+        )
+        .fix("--post-test posts one line there."),
+    }
+}
+
+/// Returns the part on the store.
+pub fn store() -> Part {
+    let reason = "in the memory of one container: its leases and limits hold there, and a redelivery to another container posts again";
+    Part { heading: "Store".into(), checks: vec![Check::new(Level::Note, "memory", reason)] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather::telemetry::TelemetryError;
+
+    #[test]
+    fn a_missing_probe_target_proves_the_permission_and_a_denial_degrades_to_a_warning() {
+        let error = |status| {
+            Err(TelemetryError { status, operation: "logs:FilterLogEvents", reason: "said so".into() })
+        };
+        for (seen, level) in [
+            (Ok(()), Level::Good),
+            (error(Status::Missing), Level::Good),
+            (error(Status::Denied), Level::Warning),
+            (error(Status::Throttled), Level::Note),
+            (error(Status::Failed), Level::Note),
+        ] {
+            assert_eq!(permission("logs:FilterLogEvents", &seen).level, level, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_channel_is_good_only_when_it_took_a_message() {
+        let seen = |fault: Option<&str>, posted| SeenChannel {
+            name: "sns".into(),
+            fault: fault.map(Into::into),
+            posted,
+        };
+        for (channel_seen, level) in [
+            (seen(None, None), Level::Note),
+            (seen(Some("no parameter"), None), Level::Bad),
+            (seen(None, Some(Ok(()))), Level::Good),
+            (seen(None, Some(Err("404".into()))), Level::Bad),
+        ] {
+            assert_eq!(channel(&channel_seen).level, level, "{channel_seen:?}");
+        }
+        assert_eq!(channels(&[]).checks.len(), 1);
+    }
+}
