@@ -124,7 +124,11 @@ fn reserved(request: &ConverseRequest) -> u64 {
 /// other families (Amazon Bedrock user guide, token burndown rate).
 fn burn_down(model: &ModelId) -> u64 {
     let base = model.base();
-    let counts_once = |name: &str| ["claude-3-5", "claude-3-haiku", "claude-3-sonnet", "claude-3-opus"].iter().any(|old| name.starts_with(old));
+    let counts_once = |name: &str| {
+        ["claude-3-5", "claude-3-haiku", "claude-3-sonnet", "claude-3-opus"]
+            .iter()
+            .any(|old| name.starts_with(old))
+    };
     match base.strip_prefix("anthropic.") {
         Some(name) if !counts_once(name) => 5,
         Some(_) | None => 1,

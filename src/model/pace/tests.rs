@@ -34,7 +34,11 @@ fn a_request_goes_at_once_or_when_an_earlier_one_is_a_minute_old() {
         (tokens(150), sent(&[0, 30]), 40, Some(90)),
         (tokens(99), sent(&[]), 40, None),
     ] {
-        assert_eq!(place(&before, 100, quota, MINUTE, seconds(now)), expected.map(seconds), "{quota:?} {now}");
+        assert_eq!(
+            place(&before, 100, quota, MINUTE, seconds(now)),
+            expected.map(seconds),
+            "{quota:?} {now}"
+        );
     }
 }
 
@@ -65,7 +69,8 @@ proptest! {
 async fn those_who_ask_first_go_first_and_one_who_goes_away_gives_the_place_up() {
     let pace = Pace::new(requests(1), MINUTE);
     let tickets: Vec<Ticket<'_>> = (0..4).map(|_| pace.queue(100)).collect();
-    let waits = |tickets: &[Ticket<'_>]| tickets.iter().map(|t| t.wait().unwrap().as_secs()).collect::<Vec<_>>();
+    let waits =
+        |tickets: &[Ticket<'_>]| tickets.iter().map(|t| t.wait().unwrap().as_secs()).collect::<Vec<_>>();
     assert_eq!(waits(&tickets), [0, 63, 126, 189]);
     assert_eq!(pace.room(9, 100, seconds(300)), 1);
     assert!(!tickets[1].take());

@@ -143,8 +143,9 @@ fn agents(told: &Told<'_>) -> Detail {
 }
 
 fn models(told: &Told<'_>) -> Detail {
-    let mut items: Vec<Line> =
-        told.left.iter().map(|(_, failure)| Line::text(format!("Given up: {failure}"))).collect();
+    let depth = format!("Depth {}: {}", told.depth.depth.as_str(), told.depth.reason);
+    let mut items = vec![Line::text(depth)];
+    items.extend(told.left.iter().map(|(_, failure)| Line::text(format!("Given up: {failure}"))));
     for (model, calls) in &told.spent.calls {
         items.push(Line::text(format!("{} ({model}): {calls} answers", catalogue::name(model))));
     }
