@@ -16,7 +16,8 @@ use crate::investigation::depth::Depth;
 use crate::model::ModelId;
 use crate::model::backoff::Backoff;
 use crate::model::model_id::edit_distance;
-use raw::RawConfig;
+use crate::model::pace::{Quota, Quotas};
+use raw::{RawConfig, RawQuota};
 
 /// The layers above the embedded default.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +43,12 @@ pub struct Config {
     pub max_attempts: u32,
     /// Calls to one model under way at once.
     pub max_concurrent: u32,
+    /// What the account's quotas let through of each model, where that is known.
+    pub quotas: Quotas,
     /// US dollars that one run may spend.
     pub max_cost_usd: f64,
+    /// US dollars that all runs of a UTC day may spend, where that is limited.
+    pub max_cost_usd_per_day: Option<f64>,
     /// Model calls of one run.
     pub max_model_calls: u32,
     /// Tokens of one run, in and out.
@@ -186,11 +191,12 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     }
     let depth = match raw.depth.as_deref() {
         None | Some("auto") => None,
-        Some("facts") => Some(Depth::Facts),
-        Some("full") => Some(Depth::Full),
-        Some(other) => {
-            fault("depth", format!("{other:?} is none of auto, facts, full"));
-            None
+        Some(name) => {
+            let known = Depth::ALL.into_iter().find(|depth| depth.as_str() == name);
+            if known.is_none() {
+                fault("depth", format!("{name:?} is none of auto, facts, brief, full"));
+            }
+            known
         }
     };
     let mut models = Vec::new();
@@ -226,6 +232,20 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     let max_cost_usd = raw.budget.max_cost_usd.unwrap_or(0.5);
     if !(max_cost_usd > 0.0 && max_cost_usd <= 1_000.0) {
         fault("budget.max_cost_usd", format!("{max_cost_usd} is not between 0 and 1000 US dollars"));
+    }
+    let max_cost_usd_per_day = raw.budget.max_cost_usd_per_day;
+    if let Some(cost) = max_cost_usd_per_day.filter(|cost| !(*cost > 0.0 && *cost <= 100_000.0)) {
+        fault("budget.max_cost_usd_per_day", format!("{cost} is not between 0 and 100000 US dollars"));
+    }
+    let mut quotas = Quotas::default();
+    for quota in raw.models.quota.iter().flatten() {
+        let RawQuota { model, requests_per_minute: requests, tokens_per_minute: tokens } = quota;
+        if model.trim().is_empty() || *requests == Some(0) || *tokens == Some(0) {
+            fault("models.quota", format!("{model:?}: a model id and rates of at least 1 are wanted"));
+        } else if requests.is_none() && tokens.is_none() {
+            fault("models.quota", format!("{model:?} has neither requests_per_minute nor tokens_per_minute"));
+        }
+        quotas.models.insert(ModelId::from(model.as_str()), Quota { requests: *requests, tokens: *tokens });
     }
     let slack_webhook = raw.slack.webhook.as_deref().and_then(|webhook| match webhook.strip_prefix("ssm:") {
         Some(name)
@@ -281,7 +301,9 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         model_region: raw.models.region.clone(),
         max_attempts,
         max_concurrent,
+        quotas,
         max_cost_usd,
+        max_cost_usd_per_day,
         max_model_calls,
         max_tokens_per_run,
         publish_reserve,

@@ -3,35 +3,30 @@
 //! Knows nothing of Lambda's runtime, so that the command line and the tests run the same code. An investigation never
 //! ends with nothing: whatever fails on the way, the facts that were read are posted.
 
+mod asking;
+mod batch;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use serde::Serialize;
 
 use crate::alarm::{Alarm, AlarmState, WakeUp, parse_event};
-use crate::analysis::{self, Analysis};
+use crate::analysis;
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
 use crate::delivery::{Channel, DeliveryError, deliver_all};
-use crate::diagnosis;
-use crate::evidence::Ledger;
 use crate::gather::recheck::{Condition, recheck};
 use crate::gather::{Gathered, Reader, Telemetry, gather};
-use crate::id::{EventKey, RunId, Seed};
+use crate::id::{RunId, Seed};
 use crate::incident::Incident;
-use crate::investigation::depth::{self, Depth};
-use crate::investigation::{Case, Investigation, InvestigationOutcome, Means, digest, investigate};
 use crate::model::Model;
-use crate::model::budget::{Budget, Limits, Spent};
-use crate::model::caller::{Caller, CallerParts};
+use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
-use crate::model::{Failure, ModelId};
-use crate::redact::Fence;
+use crate::report::Document;
 use crate::report::compose::{self, Told};
-use crate::report::{Document, steps};
 use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
-use crate::store::{Begin, Store};
+use crate::store::Store;
 
 /// What a run works with; built once, outside the handler.
 #[derive(Clone)]
@@ -72,7 +67,7 @@ pub struct RunSummary {
     pub run_id: RunId,
     /// Alarm name.
     pub alarm: String,
-    /// A verdict, `facts_only`, `state_change`, `already_reported` or `in_progress`.
+    /// A verdict, `facts_only`, `state_change`, `already_reported`, or `merged` into the report of another alarm.
     pub outcome: String,
     /// The report, where this run made one.
     #[serde(skip)]
@@ -122,26 +117,23 @@ impl HandlerError {
 }
 
 /// Handles an event: every record is dealt with, then the first failure, if any, is returned so that Lambda tries again.
+/// Several alarms run at once, those of one resource in order or as one (see `batch`).
 pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Result<Response, HandlerError> {
     let mut response = Response::default();
-    let mut failure = None;
+    let mut wanted = Vec::new();
     for record in parse_event(event).records {
-        let (alarm, why) = match record {
-            WakeUp::Alarm(alarm) => (*alarm, Why::StateChange),
+        match record {
+            WakeUp::Alarm(alarm) => wanted.push((*alarm, Why::StateChange)),
             WakeUp::Manual { alarm_name } => match by_name(&alarm_name, deadline, services).await {
-                Ok(alarm) => (alarm, Why::AskedByName),
-                Err(reason) => {
-                    ignore(services, &mut response, reason);
-                    continue;
-                }
+                Ok(alarm) => wanted.push((alarm, Why::AskedByName)),
+                Err(reason) => ignore(services, &mut response, reason),
             },
-            WakeUp::Ignored { reason } => {
-                ignore(services, &mut response, reason);
-                continue;
-            }
-        };
-        // Boxed, so that the state of a whole run is not carried about on the stack of every caller.
-        match Box::pin(run(alarm, why, deadline, services)).await {
+            WakeUp::Ignored { reason } => ignore(services, &mut response, reason),
+        }
+    }
+    let mut failure = None;
+    for outcome in batch::work(wanted, deadline, services).await {
+        match outcome {
             Ok(summary) => response.runs.push(summary),
             Err(error) => {
                 services.observer.emit(RunEvent::Warning { message: error.to_string() });
@@ -184,60 +176,6 @@ async fn by_name(name: &str, deadline: Deadline, services: &Services) -> Result<
     }
 }
 
-/// One record under its lease.
-async fn run(
-    alarm: Alarm,
-    why: Why,
-    deadline: Deadline,
-    services: &Services,
-) -> Result<RunSummary, HandlerError> {
-    let seed = services.seed.unwrap_or_else(Seed::random);
-    let run_id = RunId::mint(seed);
-    let observer = services.observer.for_run(&run_id);
-    let name = alarm.name.clone();
-    let mut incident = Incident::from_alarm(alarm, services.clock.now(), seed);
-    if why == Why::AskedByName {
-        // A recorded seed mints the same run id each time, and the same question is answered each time.
-        incident.event = EventKey::of_request(&incident.series, &RunId::mint(Seed::random()));
-    }
-    let event = incident.event.clone();
-    let begun = services.store.begin(&event, deadline.time_left()).await;
-    let earlier = match begun {
-        Ok(Begin::Fresh(record)) => record,
-        Ok(Begin::InProgress) => return Err(HandlerError::InProgress { alarm: name }),
-        Ok(Begin::Done(record)) => {
-            return Ok(RunSummary {
-                run_id: record.run_id.clone(),
-                alarm: name,
-                outcome: "already_reported".into(),
-                document: None,
-                delivered: record.receipts.clone(),
-                undelivered: Vec::new(),
-            });
-        }
-        // A store that fails costs deduplication, never the report.
-        Err(error) => {
-            observer.emit(RunEvent::Warning {
-                message: format!("the store did not answer, duplicates are possible: {error}"),
-            });
-            None
-        }
-    };
-    let work = Run { services, observer: &observer, deadline, seed, incident, why };
-    // A panic must give the lease back, or the retry would find the event "in progress".
-    let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
-    if let Err(error) = services.store.release(&event).await {
-        observer.emit(RunEvent::Warning { message: format!("the lease was not given back: {error}") });
-    }
-    match outcome {
-        Ok(result) => result,
-        Err(_) => Err(HandlerError::Broken {
-            alarm: name,
-            reason: "a panic, which is a defect of the program".into(),
-        }),
-    }
-}
-
 /// One run.
 struct Run<'a> {
     services: &'a Services,
@@ -246,14 +184,8 @@ struct Run<'a> {
     seed: Seed,
     incident: Incident,
     why: Why,
-}
-
-/// What the model side of a run left behind.
-struct Asked {
-    investigation: Option<Investigation>,
-    left: Vec<(ModelId, Failure)>,
-    spent: Spent,
-    why_facts: Option<String>,
+    /// Names of other alarms that this run answers as well.
+    also: Vec<String>,
 }
 
 impl Run<'_> {
@@ -285,6 +217,7 @@ impl Run<'_> {
             input_tokens: spent.usage.all_input(),
             output_tokens: spent.usage.output,
             cost_usd: if spent.recordings.is_empty() { spent.cost_usd } else { None },
+            agents: spent.shares(),
         });
         summary
     }
@@ -355,6 +288,8 @@ impl Run<'_> {
             analysis: &analysis,
             condition: &condition,
             investigation: asked.investigation.as_ref(),
+            depth: &asked.depth,
+            also: &self.also,
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
             spent: &asked.spent,
@@ -364,97 +299,6 @@ impl Run<'_> {
         record.outcome = Some(compose::outcome_name(asked.investigation.as_ref()).to_owned());
         self.keep(&mut record, Stage::Report, Some(&document)).await;
         (record, document, asked.spent)
-    }
-
-    /// Asks the agents, where the depth says so.
-    async fn ask_models(
-        &self,
-        ledger: &Ledger,
-        analysis: &Analysis,
-        log_groups: &[String],
-        work_until: Deadline,
-    ) -> Asked {
-        let config = &self.services.config;
-        let nothing = |why: String| Asked {
-            investigation: None,
-            left: Vec::new(),
-            spent: Spent::default(),
-            why_facts: Some(why),
-        };
-        let chosen = depth::choose(config.depth, self.services.model.is_some(), work_until.time_left());
-        self.observer.emit(RunEvent::DepthChosen {
-            depth: chosen.depth.as_str().into(),
-            reason: chosen.reason.clone(),
-            planned_calls: chosen.depth.planned_calls(),
-        });
-        let (Depth::Full, Some(model)) = (chosen.depth, &self.services.model) else {
-            return nothing(chosen.reason);
-        };
-        let caller = Caller::new(CallerParts {
-            model: Arc::clone(model),
-            ladder: Arc::clone(&self.services.ladder),
-            backoff: config.backoff(),
-            budget: Budget::new(Limits {
-                cost_usd: config.max_cost_usd,
-                calls: config.max_model_calls,
-                tokens: config.max_tokens_per_run,
-            }),
-            observer: self.observer.clone(),
-            seed: self.seed,
-            call_limit: config.model_call_time,
-        });
-        let fence = Fence::new(self.seed);
-        let offered = steps::offered(&self.incident, ledger, analysis, log_groups);
-        let case = Case {
-            digest: digest::write(&self.incident, ledger, analysis, &fence),
-            ledger: ledger.clone(),
-            onset: analysis.onset.as_ref().map(|onset| onset.at),
-            window: self.incident.window,
-            place: self.incident.alarm.place.clone(),
-            earliest: self
-                .incident
-                .baselines
-                .iter()
-                .map(|baseline| baseline.window.start)
-                .fold(self.incident.window.start, Ord::min),
-            period_seconds: self.incident.alarm.metric().map_or(60, |metric| metric.period_seconds),
-            log_groups: log_groups.to_vec(),
-            known_names: digest::known_names(&self.incident),
-            steps: offered.iter().map(|step| (step.id.clone(), step.described())).collect(),
-            blind_spots: self
-                .incident
-                .resource
-                .service()
-                .map(|service| service.blind_spots.clone())
-                .unwrap_or_default(),
-            fence,
-        };
-        let means = Means {
-            caller: &caller,
-            telemetry: Arc::clone(&self.services.telemetry),
-            observer: self.observer,
-            deadline: work_until,
-        };
-        let investigation = self
-            .stage(Stage::Investigation, investigate(case, &means), |investigation| {
-                match &investigation.outcome {
-                    InvestigationOutcome::FactsOnly { reason, .. } => format!("facts only: {reason}"),
-                    InvestigationOutcome::Investigated(verdict) => verdict.kind.as_str().to_owned(),
-                }
-            })
-            .await;
-        let left = caller.left();
-        for (model, failure) in &left {
-            let diagnosis = diagnosis::of_failure(failure);
-            self.observer.emit(RunEvent::Diagnosed {
-                model: model.to_string(),
-                diagnosis: diagnosis.name,
-                cause: diagnosis.cause,
-                remedy: diagnosis.remedies.into_iter().next().unwrap_or_default(),
-                next: diagnosis.next,
-            });
-        }
-        Asked { investigation: Some(investigation), left, spent: caller.spent(), why_facts: None }
     }
 
     /// Posts the document to the channels that have not taken it yet.

@@ -118,6 +118,13 @@ impl SeriesKey {
 }
 
 impl EventKey {
+    /// Tells whether this is a change of the series to ALARM, and not a run that a person asked for.
+    pub fn is_alarm_of(&self, series: &SeriesKey) -> bool {
+        let rest = self.0.strip_prefix(series.as_str()).and_then(|rest| rest.strip_prefix("|ALARM|"));
+        // A contributor's series begins with its alarm's.
+        rest.is_some_and(|changed_at| !changed_at.contains('|'))
+    }
+
     /// Returns the key of a run that a person asked for: it is of its own, however often the same alarm is asked about.
     pub fn of_request(series: &SeriesKey, run: &RunId) -> Self {
         EventKey(format!("{series}|asked for by name|{run}"))

@@ -1,7 +1,8 @@
-//! The investigation: a supervisor, specialists in parallel, a merge, one review, and a verdict by rule.
+//! The investigation: a supervisor, specialists in parallel, a merge, one review, and a verdict by rule; or one analyst.
 //!
 //! An agent that fails is reported as failed. A run in which no agent submitted anything is *facts only*, with the reason.
 
+pub mod brief;
 pub mod depth;
 pub mod digest;
 pub mod review;
@@ -26,6 +27,7 @@ use crate::model::caller::Caller;
 use crate::model::{Failure, ToolSpec};
 use crate::redact::Fence;
 use crate::run::{Observer, RunEvent};
+use depth::Depth;
 use submission::{Conclusion, Submitted};
 
 /// What an investigation works on.
@@ -125,6 +127,17 @@ pub async fn investigate(mut case: Case, means: &Means<'_>) -> Investigation {
         Ok(briefs) => briefs,
         Err((reason, failure)) => return facts_only(case.ledger, agents, reason, failure),
     };
+    // What was planned at first no longer fits once a refusal has taught how low the quota is: each specialist and the
+    // merge need a call at least.
+    let least = u32::try_from(briefs.len()).unwrap_or(u32::MAX).saturating_add(1);
+    if briefs.len() > 1 && !means.caller.has_room(least, means.deadline) {
+        means.observer.emit(RunEvent::DepthChosen {
+            depth: Depth::Brief.as_str().into(),
+            reason: format!("the model's quota has no room for {least} more calls in time"),
+            planned_calls: Depth::Brief.planned_calls(),
+        });
+        return brief::analyse(case, means, agents).await;
+    }
     let reports = specialists::run(&case, means, briefs).await;
     let mut found: Vec<(Role, Submitted)> = Vec::new();
     let mut first_failure = None;
@@ -151,7 +164,10 @@ pub async fn investigate(mut case: Case, means: &Means<'_>) -> Investigation {
         None => (unmerged(&found), false),
     };
     if !conclusion.says_something() {
-        let (reason, failure) = first_failure.unwrap_or_else(|| (why_nothing(&found, &agents), None));
+        let (reason, failure) = first_failure.unwrap_or_else(|| {
+            let guesses = found.iter().map(|(_, submitted)| removed(submitted)).sum();
+            (why_nothing(guesses, &agents), None)
+        });
         return facts_only(case.ledger, agents, reason, failure);
     }
     let proposes = conclusion
@@ -213,9 +229,8 @@ fn removed(submitted: &Submitted) -> u32 {
     submitted.claims.iter().filter(|claim| claim.removed).fold(submitted.guesses, |sum, _| sum + 1)
 }
 
-/// Says why agents that a model answered come to nothing: why the first of them did not finish, else that nothing stood.
-fn why_nothing(found: &[(Role, Submitted)], agents: &[AgentEnd]) -> String {
-    let guesses = found.iter().map(|(_, submitted)| removed(submitted)).sum::<u32>();
+/// Says why agents that a model answered come to nothing, `guesses` of whose claims were removed: why the first of them did not finish, else that nothing stood.
+fn why_nothing(guesses: u32, agents: &[AgentEnd]) -> String {
     if guesses > 0 {
         return format!("none of the agents' claims stood up to the check, {guesses} were removed");
     }
@@ -250,7 +265,7 @@ impl Case {
         let has_something = |role: &Role| match role {
             Role::Logs => !self.log_groups.is_empty(),
             Role::Changes => self.ledger.of_source(Source::Changes).next().is_some(),
-            Role::Metrics | Role::Supervisor | Role::Reviewer => true,
+            Role::Metrics | Role::Supervisor | Role::Reviewer | Role::Analyst => true,
         };
         Role::SPECIALISTS.into_iter().filter(has_something).collect()
     }

@@ -4,10 +4,13 @@ pub mod backoff;
 pub mod budget;
 pub mod caller;
 pub mod catalogue;
+pub mod entrance;
 pub mod error;
 pub mod gate;
 pub mod ladder;
 pub mod model_id;
+pub mod pace;
+pub mod tier;
 
 use std::time::Duration;
 

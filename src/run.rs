@@ -253,7 +253,24 @@ pub enum RunEvent {
         output_tokens: u64,
         /// Estimated cost; `None` where a model has no known price or none was asked.
         cost_usd: Option<f64>,
+        /// The share of each agent.
+        agents: Vec<AgentShare>,
     },
+}
+
+/// What one agent took of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentShare {
+    /// Role.
+    pub agent: String,
+    /// Model calls that were answered.
+    pub model_calls: u32,
+    /// Tokens in.
+    pub input_tokens: u64,
+    /// Tokens out.
+    pub output_tokens: u64,
+    /// Estimated cost; `None` where a model has no known price.
+    pub cost_usd: Option<f64>,
 }
 
 /// An event with its run and moment.

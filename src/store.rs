@@ -5,8 +5,9 @@ pub mod memory;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use jiff::civil::Date;
 
-use crate::id::EventKey;
+use crate::id::{EventKey, SeriesKey};
 use crate::run::RunRecord;
 
 /// Leases and records of runs.
@@ -19,6 +20,12 @@ pub trait Store: Send + Sync {
 
     /// Gives the lease back, so that a redelivery need not wait for it to end.
     fn release<'a>(&'a self, event: &'a EventKey) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Returns the newest record of a change of the series to ALARM that was dealt with, as far as it is remembered.
+    fn latest<'a>(&'a self, series: &'a SeriesKey) -> BoxFuture<'a, Result<Option<RunRecord>, StoreError>>;
+
+    /// Adds to what the models have cost on a UTC day, US dollars, and returns the sum; zero only asks.
+    fn add_cost(&self, day: Date, usd: f64) -> BoxFuture<'_, Result<f64, StoreError>>;
 }
 
 /// What the store knows of an event.
@@ -36,7 +43,7 @@ pub enum Begin {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {reason}")]
 pub struct StoreError {
-    /// `begin`, `save` or `release`.
+    /// `begin`, `save`, `release`, `latest` or `add_cost`.
     pub operation: &'static str,
     /// In one line.
     pub reason: String,

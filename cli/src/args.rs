@@ -109,7 +109,7 @@ pub(crate) struct Shared {
     /// Use a recorded incident instead of AWS
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) scenario: Option<PathBuf>,
-    /// auto, facts (no model, no charge), full [default: auto]
+    /// auto, facts (no model, no charge), brief, full [default: auto]
     #[arg(long, global = true, value_enum, hide_possible_values = true)]
     pub(crate) depth: Option<Depth>,
     /// Model to try first; the fallback list follows
@@ -133,6 +133,8 @@ pub(crate) enum Depth {
     Auto,
     /// No model, no charge
     Facts,
+    /// One analyst, a cause is likely at most
+    Brief,
     /// Supervisor, specialists and review
     Full,
 }
@@ -143,6 +145,7 @@ impl Depth {
         match self {
             Depth::Auto => "auto",
             Depth::Facts => "facts",
+            Depth::Brief => "brief",
             Depth::Full => "full",
         }
     }

@@ -34,6 +34,9 @@ pub(crate) async fn run(asked: Demo, shared: &Shared) -> Result<Ending, Failure>
     {
         settings.set("SRE_AGENT_DEPTH", Depth::Facts.as_str());
         say(shared.quiet, why);
+    } else if recorded && by_hand.is_none() && matches!(shared.depth, None | Some(Depth::Auto)) {
+        // The recorded answers are those of a full run.
+        settings.set("SRE_AGENT_DEPTH", Depth::Full.as_str());
     }
     let mut config = settings.check(true)?;
     let time = wiring::fit_times(&mut config, asked.deadline, by_hand.is_some());

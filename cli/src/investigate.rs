@@ -9,7 +9,7 @@ use sre_agent::aws;
 use sre_agent::clock::Deadline;
 use sre_agent::config::Config;
 use sre_agent::handler;
-use sre_agent::investigation::depth;
+use sre_agent::investigation::depth::{self, Considered};
 
 use crate::args::{Investigate, Shared};
 use crate::failure::{Ending, Failure};
@@ -130,7 +130,8 @@ fn event(named: &str) -> Result<Vec<u8>, Failure> {
 
 /// Says what the run may cost before it costs anything.
 fn plan(config: &Config, time: Duration) -> String {
-    let chosen = depth::choose(config.depth, true, time.saturating_sub(config.publish_reserve));
+    let time_left = time.saturating_sub(config.publish_reserve);
+    let chosen = depth::choose(&Considered::at_most(config.depth, time_left));
     let calls = match chosen.depth.planned_calls() {
         0 => "no model call, no model charge".to_owned(),
         calls => format!("up to {calls} model calls, at most ${:.2}", config.max_cost_usd),

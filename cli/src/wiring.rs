@@ -166,7 +166,7 @@ pub(crate) fn services(parts: Parts<'_>) -> Services {
         seed: config.seed.map(Seed),
         telemetry: Arc::new(telemetry),
         model: Some(Arc::new(bedrock)),
-        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
+        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent, &config.quotas)),
         channels,
         store: Arc::new(MemoryStore::default()),
         observer,

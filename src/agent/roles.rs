@@ -16,6 +16,8 @@ pub enum Role {
     Changes,
     /// Tries to refute the proposed cause.
     Reviewer,
+    /// Reads the digest alone, in a brief run.
+    Analyst,
 }
 
 impl Role {
@@ -30,6 +32,7 @@ impl Role {
             Role::Logs => "logs",
             Role::Changes => "changes",
             Role::Reviewer => "reviewer",
+            Role::Analyst => "analyst",
         }
     }
 
@@ -46,6 +49,7 @@ impl Role {
             Role::Logs => "reads error texts and what is new among them",
             Role::Changes => "reads versions, traffic shifts and configuration differences",
             Role::Reviewer => "tries to refute the proposed cause",
+            Role::Analyst => "concludes from the digest alone, in a brief run",
         }
     }
 
@@ -57,6 +61,7 @@ impl Role {
             Role::Logs => include_str!("prompts/logs.md"),
             Role::Changes => include_str!("prompts/changes.md"),
             Role::Reviewer => include_str!("prompts/reviewer.md"),
+            Role::Analyst => include_str!("prompts/analyst.md"),
         }
     }
 
@@ -66,7 +71,7 @@ impl Role {
             Role::Metrics => &["query_metrics", "read_evidence"],
             Role::Logs => &["search_logs", "read_evidence"],
             Role::Changes => &["recent_changes", "read_evidence"],
-            Role::Supervisor | Role::Reviewer => &[],
+            Role::Supervisor | Role::Reviewer | Role::Analyst => &[],
         }
     }
 }

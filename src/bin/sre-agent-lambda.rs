@@ -65,7 +65,7 @@ async fn services() -> Result<Services, Error> {
         seed: config.seed.map(Seed),
         telemetry: Arc::new(AwsTelemetry::new(&sdk)),
         model: Some(Arc::new(bedrock)),
-        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
+        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent, &config.quotas)),
         channels: channels.channels,
         store: Arc::new(MemoryStore::default()),
         observer,

@@ -41,11 +41,21 @@ macro_rules! section {
 
 section! {
     /// `[models]`.
-    RawModels { primary: String, fallback: Vec<String>, region: String, max_attempts: u64, max_concurrent: u64 }
+    RawModels { primary: String, fallback: Vec<String>, region: String, max_attempts: u64, max_concurrent: u64,
+        quota: Vec<RawQuota> }
 }
+/// `[[models.quota]]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawQuota {
+    pub(super) model: String,
+    pub(super) requests_per_minute: Option<u32>,
+    pub(super) tokens_per_minute: Option<u64>,
+}
+
 section! {
     /// `[budget]`.
-    RawBudget { max_cost_usd: f64, max_model_calls: u64, max_tokens: u64 }
+    RawBudget { max_cost_usd: f64, max_cost_usd_per_day: f64, max_model_calls: u64, max_tokens: u64 }
 }
 section! {
     /// `[deadline]`.

@@ -96,3 +96,21 @@ fn a_webhook_address_never_shows() {
     let config = Config::load(&Layers { variables, ..Layers::default() }).unwrap();
     assert!(!format!("{config:?}").contains("very-secret"));
 }
+
+#[test]
+fn quotas_and_the_days_limit_are_read_and_checked() {
+    let load =
+        |document| Config::load(&Layers { document: Some(("agent.toml", document)), ..Layers::default() });
+    let config = load(
+        "format = 1\ndepth = \"brief\"\n[models]\n[[models.quota]]\nmodel = \"us.amazon.nova-pro-v1:0\"\n\
+         requests_per_minute = 2\n[budget]\nmax_cost_usd_per_day = 3.0",
+    )
+    .unwrap();
+    assert_eq!((config.depth, config.max_cost_usd_per_day), (Some(Depth::Brief), Some(3.0)));
+    let quota = config.quotas.of(&ModelId::from("us.amazon.nova-pro-v1:0"));
+    assert_eq!(quota, Quota { requests: Some(2), tokens: None });
+    let bad = "format = 1\n[[models.quota]]\nmodel = \"a\"\n[[models.quota]]\nmodel = \"b\"\nrequests_per_minute = 0\n\
+               [budget]\nmax_cost_usd_per_day = 0.0";
+    let keys: Vec<_> = load(bad).unwrap_err().faults.into_iter().map(|fault| fault.key).collect();
+    assert_eq!(keys, ["budget.max_cost_usd_per_day", "models.quota", "models.quota"]);
+}

@@ -13,9 +13,14 @@ use crate::evidence::{MetricId, Series, Status};
 use crate::gather::telemetry::{
     FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
 };
+use crate::id::{EventKey, SeriesKey};
+use crate::investigation::depth::Depth;
+use crate::model::ModelId;
+use crate::model::pace::Quota;
 use crate::model::{Content, ConverseReply, ConverseRequest, ModelError, StopReason, Usage};
 use crate::report::terminal;
 use crate::store::memory::MemoryStore;
+use crate::store::{Begin, StoreError};
 
 /// An account in which nothing can be read but a function without versions.
 struct Unreadable;
@@ -98,7 +103,7 @@ impl Model for Honest {
             Ok(ConverseReply {
                 content: vec![Content::ToolUse { id: "call".to_owned(), name: tool, input }],
                 stop: StopReason::ToolUse,
-                usage: Usage::default(),
+                usage: Usage { input: 1_000, output: 200, ..Usage::default() },
                 request_id: None,
                 recording: None,
             })
@@ -135,13 +140,15 @@ fn shelf(takes: Duration) -> Arc<Shelf> {
 }
 
 fn services(model: Arc<Honest>, shelf: Arc<Shelf>) -> Services {
-    let config = Config::load(&Layers::default()).unwrap();
+    let mut config = Config::load(&Layers::default()).unwrap();
+    // There is little to read in this account, so an automatic run would be brief.
+    config.depth = Some(Depth::Full);
     Services {
         clock: Clock::Fixed("2026-11-24T03:05:30Z".parse().unwrap()),
         seed: Some(Seed(7)),
         telemetry: Arc::new(Unreadable),
         model: Some(model),
-        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
+        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent, &config.quotas)),
         channels: vec![shelf],
         store: Arc::new(MemoryStore::default()),
         observer: Observer::new(Vec::new()),
@@ -231,4 +238,208 @@ async fn a_channel_that_hangs_is_given_up_before_the_deadline() {
     let handled = tokio::time::timeout(time, handle(&event(), Deadline::after(time), &services)).await;
     let error = handled.unwrap().unwrap_err();
     assert!(matches!(error, HandlerError::Undelivered { .. }), "{error}");
+}
+
+/// An event with a record for each alarm: name, function, second of the change.
+fn event_of(alarms: &[(&str, &str, u32)]) -> Vec<u8> {
+    let mut event: Value = serde_json::from_slice(&event()).unwrap();
+    let template = event["Records"][0].clone();
+    let records = alarms.iter().map(|(name, function, second)| {
+        let mut record = template.clone();
+        let message = record["Sns"]["Message"].as_str().unwrap();
+        let message = message.replace("invoice-render-errors", name).replace("invoice-render", function);
+        let mut message: Value = serde_json::from_str(&message).unwrap();
+        message["StateChangeTime"] = json!(format!("2026-11-24T03:05:{second:02}.704+0000"));
+        record["Sns"]["Message"] = json!(message.to_string());
+        record
+    });
+    event["Records"] = records.collect();
+    event.to_string().into_bytes()
+}
+
+fn outcomes(response: &Response) -> Vec<(&str, &str)> {
+    response.runs.iter().map(|run| (run.alarm.as_str(), run.outcome.as_str())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn alarms_of_several_resources_run_at_once() {
+    let shelf = shelf(Duration::ZERO);
+    let services = services(Honest::but_silent_for(&[]), Arc::clone(&shelf));
+    let took = |event: Vec<u8>| {
+        let services = &services;
+        async move {
+            let watch = Stopwatch::start();
+            handle(&event, Deadline::after(LAMBDA_TIME), services).await.unwrap();
+            watch.elapsed()
+        }
+    };
+    let one = took(event_of(&[("first", "fn-0", 1)])).await;
+    let three = took(event_of(&[("a", "fn-1", 1), ("b", "fn-2", 1), ("c", "fn-3", 1)])).await;
+    assert!(three < 2 * one, "{three:?} for three, {one:?} for one");
+    assert_eq!(shelf.documents.lock().unwrap().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn related_alarms_are_investigated_once_named_on_the_card_and_each_recorded() {
+    let shelf = shelf(Duration::ZERO);
+    let model = Honest::but_silent_for(&[]);
+    let services = services(Arc::clone(&model), Arc::clone(&shelf));
+    let event = event_of(&[("errors", "fn-1", 1), ("latency", "fn-1", 9), ("other", "fn-2", 1)]);
+    let response = handle(&event, Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+    let expected = [("errors", "cannot_be_shown"), ("latency", "merged"), ("other", "cannot_be_shown")];
+    assert_eq!(outcomes(&response), expected);
+    assert_eq!(response.runs[1].run_id, response.runs[0].run_id);
+    assert_eq!(response.runs[1].delivered, response.runs[0].delivered);
+    let cards: Vec<String> =
+        shelf.documents.lock().unwrap().iter().map(|document| terminal::render(document, false)).collect();
+    assert_eq!(cards.len(), 2);
+    assert_eq!(cards.iter().filter(|card| card.contains("Also firing: latency")).count(), 1, "{cards:?}");
+    // Delivered again, each finds itself dealt with.
+    let again = handle(&event, Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+    let reported = ["errors", "latency", "other"].map(|name| (name, "already_reported"));
+    assert_eq!(outcomes(&again), reported);
+    assert_eq!(shelf.documents.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_whose_neighbour_was_reported_before_gets_a_report_of_its_own() {
+    let shelf = shelf(Duration::ZERO);
+    let services = services(Honest::but_silent_for(&[]), Arc::clone(&shelf));
+    let deadline = || Deadline::after(LAMBDA_TIME);
+    handle(&event_of(&[("errors", "fn-1", 1)]), deadline(), &services).await.unwrap();
+    let both = event_of(&[("errors", "fn-1", 1), ("latency", "fn-1", 9)]);
+    let response = handle(&both, deadline(), &services).await.unwrap();
+    assert_eq!(outcomes(&response), [("errors", "already_reported"), ("latency", "cannot_be_shown")]);
+    assert_eq!(shelf.documents.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merged_alarm_is_not_lost_with_the_report_that_no_channel_took() {
+    let shelf = shelf(Duration::from_hours(1));
+    let services = services(Honest::but_silent_for(&[]), shelf);
+    let both = event_of(&[("errors", "fn-1", 1), ("latency", "fn-1", 9)]);
+    let error = handle(&both, Deadline::after(Duration::from_mins(1)), &services).await.unwrap_err();
+    assert!(matches!(error, HandlerError::Undelivered { .. }), "{error}");
+    // The next try has a channel that works.
+    let shelf = self::shelf(Duration::ZERO);
+    let services = Services { channels: vec![Arc::<Shelf>::clone(&shelf)], ..services };
+    let response = handle(&both, Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+    assert_eq!(response.runs.len(), 2, "{response:?}");
+    assert!(response.runs.iter().all(|run| run.outcome != "already_reported"), "{response:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_brief_run_asks_one_analyst_on_a_fast_model_and_never_shows_a_cause() {
+    let model = Honest::but_silent_for(&[]);
+    let shelf = shelf(Duration::ZERO);
+    let mut services = services(Arc::clone(&model), shelf);
+    services.config.depth = Some(Depth::Brief);
+    let response = handle(&event(), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+    let document = response.runs[0].document.as_ref().unwrap();
+    assert_eq!(response.runs[0].outcome, "cannot_be_shown");
+    assert_eq!(*model.asked.lock().unwrap(), [("analyst".to_owned(), 1)]);
+    let calls = &document.data["spent"]["calls"];
+    assert_eq!(calls, &json!({"us.anthropic.claude-haiku-4-5-20251001-v1:0": 1}));
+    assert_eq!(document.data["depth"], json!({"depth": "brief", "reason": "configured"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_of_one_request_a_minute_makes_a_brief_run_with_a_report_of_a_model() {
+    for requests in [1, 2] {
+        let model = Honest::but_silent_for(&[]);
+        let mut services = services(Arc::clone(&model), shelf(Duration::ZERO));
+        services.config.depth = None;
+        let quota = Quota { requests: Some(requests), tokens: None };
+        for model in &services.config.models {
+            services.config.quotas.models.insert(model.clone(), quota);
+        }
+        let config = &services.config;
+        services.ladder = Arc::new(Ladder::new(config.models.iter().cloned(), 4, &config.quotas));
+        let response = handle(&event(), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+        let document = response.runs[0].document.as_ref().unwrap();
+        assert_eq!(response.runs[0].outcome, "cannot_be_shown", "{requests}");
+        assert_eq!(document.data["depth"]["depth"], "brief", "{requests}");
+        assert_eq!(model.asked("analyst"), 1, "{requests}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_days_money_is_counted_over_runs_and_ends_the_asking_and_a_store_that_fails_costs_only_the_limit()
+{
+    let model = Honest::but_silent_for(&[]);
+    let mut services = services(Arc::clone(&model), shelf(Duration::ZERO));
+    services.config.depth = None;
+    services.config.max_cost_usd_per_day = Some(1.0);
+    let day = jiff::civil::date(2026, 11, 24);
+    // What earlier runs of the day took.
+    services.store.add_cost(day, 0.999).await.unwrap();
+    let response = handle(&event(), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+    let document = response.runs[0].document.as_ref().unwrap();
+    assert_eq!(document.data["depth"]["depth"], "brief", "{}", document.data["depth"]);
+    let spent = services.store.add_cost(day, 0.0).await.unwrap();
+    let cost = document.data["spent"]["cost_usd"].as_f64().unwrap();
+    assert!(cost > 0.0 && (spent - 0.999 - cost).abs() < 1e-9, "{spent} with {cost}");
+
+    services.store.add_cost(day, 0.1).await.unwrap();
+    let response =
+        handle(&event_of(&[("b", "fn-1", 1)]), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+    let card = terminal::render(response.runs[0].document.as_ref().unwrap(), false);
+    assert_eq!(response.runs[0].outcome, "facts_only");
+    assert!(card.contains("cost limit of the day"), "{card}");
+
+    services.store = Arc::new(Forgetful);
+    let response =
+        handle(&event_of(&[("c", "fn-2", 1)]), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+    assert_eq!(response.runs[0].outcome, "cannot_be_shown");
+}
+
+/// A store that never answers well.
+struct Forgetful;
+
+impl Store for Forgetful {
+    fn begin<'a>(&'a self, _: &'a EventKey, _: Duration) -> BoxFuture<'a, Result<Begin, StoreError>> {
+        forgotten()
+    }
+
+    fn save<'a>(&'a self, _: &'a RunRecord) -> BoxFuture<'a, Result<(), StoreError>> {
+        forgotten()
+    }
+
+    fn release<'a>(&'a self, _: &'a EventKey) -> BoxFuture<'a, Result<(), StoreError>> {
+        forgotten()
+    }
+
+    fn latest<'a>(&'a self, _: &'a SeriesKey) -> BoxFuture<'a, Result<Option<RunRecord>, StoreError>> {
+        forgotten()
+    }
+
+    fn add_cost(&self, _: jiff::civil::Date, _: f64) -> BoxFuture<'_, Result<f64, StoreError>> {
+        forgotten()
+    }
+}
+
+fn forgotten<T: Send + 'static>() -> BoxFuture<'static, Result<T, StoreError>> {
+    Box::pin(async { Err(StoreError { operation: "any", reason: "out of order".to_owned() }) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_budget_that_trips_leaves_the_best_report_so_far_and_is_named_in_the_footer() {
+    type Change = fn(&mut Config);
+    let cases: [(Change, &str, &str); 4] = [
+        // Plan and specialists are answered; the merge is not.
+        (|config| config.max_model_calls = 3, "cannot_be_shown", "call limit of the run was reached"),
+        (|config| config.max_tokens_per_run = 4_000, "cannot_be_shown", "token limit of the run was reached"),
+        (|config| config.max_cost_usd = 0.05, "cannot_be_shown", "cost limit of the run was reached"),
+        (|config| config.max_model_calls = 1, "facts_only", "call limit of the run was reached"),
+    ];
+    for (change, outcome, words) in cases {
+        let mut services = services(Honest::but_silent_for(&[]), shelf(Duration::ZERO));
+        change(&mut services.config);
+        let response = handle(&event(), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
+        let document = response.runs[0].document.as_ref().unwrap();
+        let card = terminal::render(document, false);
+        assert_eq!(response.runs[0].outcome, outcome, "{words}: {card}");
+        let card = card.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(card.contains(words), "{words} is not in {card}");
+    }
 }

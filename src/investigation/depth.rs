@@ -1,8 +1,10 @@
-//! How deep a run goes, and why.
+//! How deep a run goes, and why: by what there is to read, and by what quota, money and time allow.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::model::tier::Tier;
 
 /// How deep a run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -10,31 +12,46 @@ use serde::{Deserialize, Serialize};
 pub enum Depth {
     /// No model is asked.
     Facts,
+    /// One analyst reads the digest; a cause is likely at most.
+    Brief,
     /// Supervisor, specialists, merge and review.
     Full,
 }
 
 impl Depth {
+    /// Every depth.
+    pub const ALL: [Depth; 3] = [Depth::Facts, Depth::Brief, Depth::Full];
+
     /// Returns the depth's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Depth::Facts => "facts",
+            Depth::Brief => "brief",
             Depth::Full => "full",
         }
     }
 
-    /// Returns the most model calls that a run of this depth plans: plan, three specialists of three turns, merge with
-    /// one repair, review.
+    /// Returns the most model calls that a run of this depth plans. Brief: the analyst and one repair. Full: plan, three
+    /// specialists of three turns, merge with one repair, review.
     pub fn planned_calls(self) -> u32 {
         match self {
             Depth::Facts => 0,
+            Depth::Brief => 2,
             Depth::Full => 11,
+        }
+    }
+
+    /// Returns the tier whose models are asked first. A full run keeps the configured order, best first.
+    pub fn begins_with(self) -> Option<Tier> {
+        match self {
+            Depth::Brief => Some(Tier::Fast),
+            Depth::Facts | Depth::Full => None,
         }
     }
 }
 
 /// The chosen depth with the reason, for the run's record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// How deep.
     pub depth: Depth,
@@ -42,39 +59,240 @@ pub struct Choice {
     pub reason: String,
 }
 
-/// Least time for an investigation: a plan, a look, a merge, at the two seconds that the fastest models take.
-const LEAST_TIME: Duration = Duration::from_secs(8);
+/// What the depth is chosen from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Considered {
+    /// The configured depth; `None` is automatic.
+    pub asked: Option<Depth>,
+    /// Whether there is a model to ask.
+    pub model_configured: bool,
+    /// Time for the investigation.
+    pub time_left: Duration,
+    /// What the expected model lets through, where its quota is known.
+    pub allowance: Option<Allowance>,
+    /// What a full run is estimated to cost, US dollars; `None` where the expected model has no known price.
+    pub full_cost_usd: Option<f64>,
+    /// What may be spent, US dollars: of the run, or what is left of the day where that is less.
+    pub money_left_usd: f64,
+    /// What there is to read.
+    pub features: Features,
+}
 
-/// Chooses the depth. `asked` is the configured one, if it is not automatic.
-pub fn choose(asked: Option<Depth>, model_configured: bool, time_left: Duration) -> Choice {
-    if asked == Some(Depth::Facts) {
-        return Choice { depth: Depth::Facts, reason: "depth is set to facts".into() };
+impl Considered {
+    /// Returns what the deepest run is chosen from that this time allows, before anything was read.
+    pub fn at_most(asked: Option<Depth>, time_left: Duration) -> Self {
+        Considered {
+            asked,
+            model_configured: true,
+            time_left,
+            allowance: None,
+            full_cost_usd: None,
+            money_left_usd: f64::MAX,
+            features: Features { known: false, lead: true, rivals: 0, logs: true, changes: true },
+        }
     }
-    if !model_configured {
-        return Choice { depth: Depth::Facts, reason: "no model is configured".into() };
+}
+
+/// What a quota lets through in the time that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests a minute, where that is the known rate.
+    pub requests_per_minute: Option<u32>,
+    /// Requests in the time left, counted up to those of a full run.
+    pub calls: u32,
+}
+
+/// What the computed facts say about how simple a case is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Features {
+    /// The same alarm was reported by this process with the same lead.
+    pub known: bool,
+    /// Whether something stands out.
+    pub lead: bool,
+    /// Other changes that would explain it.
+    pub rivals: usize,
+    /// Whether log lines were found.
+    pub logs: bool,
+    /// Whether changes were found.
+    pub changes: bool,
+}
+
+/// Least time for one answer of the fastest models, and its repair.
+const LEAST_TIME: Duration = Duration::from_secs(6);
+
+/// Least time for a plan, a look and a merge, at the two seconds that the fastest models take for each, twice over.
+const LEAST_TIME_FULL: Duration = Duration::from_secs(12);
+
+/// Chooses the depth. What is asked for is done as far as time, quota and money of the day let it be done.
+pub fn choose(considered: &Considered) -> Choice {
+    let choice = |depth, reason: String| Choice { depth, reason };
+    if considered.asked == Some(Depth::Facts) {
+        return choice(Depth::Facts, "depth is set to facts".into());
     }
-    if time_left < LEAST_TIME {
-        let reason = format!("{} s are left, too few for an investigation", time_left.as_secs());
-        return Choice { depth: Depth::Facts, reason };
+    if !considered.model_configured {
+        return choice(Depth::Facts, "no model is configured".into());
     }
-    let reason =
-        if asked.is_some() { "configured" } else { "automatic: a model is configured and time is left" };
-    Choice { depth: Depth::Full, reason: reason.into() }
+    let seconds = considered.time_left.as_secs();
+    if considered.time_left < LEAST_TIME {
+        return choice(Depth::Facts, format!("{seconds} s are left, too few for an investigation"));
+    }
+    if considered.money_left_usd <= 0.0 {
+        return choice(Depth::Facts, "the cost limit of the day was reached".into());
+    }
+    match considered.asked {
+        // A person who asks for it by name gets it, whatever it waits for.
+        Some(asked) => choice(asked, "configured".into()),
+        None => match why_brief(considered) {
+            Some(reason) => choice(Depth::Brief, reason),
+            None => choice(Depth::Full, why_full(considered.features)),
+        },
+    }
+}
+
+/// Returns why one call is enough, or all that can be had.
+fn why_brief(considered: &Considered) -> Option<String> {
+    let planned = Depth::Full.planned_calls();
+    if considered.time_left < LEAST_TIME_FULL {
+        return Some(format!("{} s are left, enough for one analyst", considered.time_left.as_secs()));
+    }
+    if let Some(allowance) = considered.allowance.filter(|allowance| allowance.calls < planned) {
+        let rate =
+            allowance.requests_per_minute.map(|rate| format!(" of {rate} a minute")).unwrap_or_default();
+        return Some(format!(
+            "the model's quota{rate} lets {} of {planned} planned calls through in time",
+            allowance.calls
+        ));
+    }
+    if let Some(cost) = considered.full_cost_usd.filter(|cost| *cost > considered.money_left_usd) {
+        return Some(format!(
+            "a full run costs about ${cost:.2}, ${:.2} may be spent",
+            considered.money_left_usd
+        ));
+    }
+    let features = considered.features;
+    if features.known {
+        return Some("the same alarm was reported with the same lead before".into());
+    }
+    if !features.logs && !features.changes && !features.lead {
+        return Some("no log lines, no changes and no lead: metrics are all there is to read".into());
+    }
+    None
+}
+
+fn why_full(features: Features) -> String {
+    let mut there = Vec::new();
+    if features.logs {
+        there.push("log lines".to_owned());
+    }
+    if features.changes {
+        there.push("changes".to_owned());
+    }
+    match (features.lead, features.rivals) {
+        (false, _) => there.push("no lead".to_owned()),
+        (true, 0) => there.push("one lead".to_owned()),
+        (true, rivals) => {
+            there.push(format!("a lead with {rivals} {}", if rivals == 1 { "rival" } else { "rivals" }))
+        }
+    }
+    format!("automatic: {} to look into", there.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A case worth a full run, with nothing in its way.
+    const PLAIN: Considered = Considered {
+        asked: None,
+        model_configured: true,
+        time_left: Duration::from_mins(4),
+        allowance: None,
+        full_cost_usd: Some(0.30),
+        money_left_usd: 0.50,
+        features: Features { known: false, lead: true, rivals: 0, logs: true, changes: true },
+    };
+
+    fn features(change: impl FnOnce(&mut Features)) -> Considered {
+        let mut considered = PLAIN;
+        change(&mut considered.features);
+        considered
+    }
+
+    fn allowance(requests_per_minute: Option<u32>, calls: u32) -> Considered {
+        Considered { allowance: Some(Allowance { requests_per_minute, calls }), ..PLAIN }
+    }
+
     #[test]
-    fn the_depth_comes_with_its_reason() {
-        let minute = Duration::from_mins(1);
-        assert_eq!(choose(None, true, minute).depth, Depth::Full);
-        assert_eq!(choose(Some(Depth::Facts), true, minute).depth, Depth::Facts);
-        assert_eq!(choose(None, false, minute).reason, "no model is configured");
-        assert_eq!(
-            choose(None, true, Duration::from_secs(3)).reason,
-            "3 s are left, too few for an investigation"
-        );
+    fn the_depth_follows_from_what_there_is_and_comes_with_its_reason() {
+        let seconds = Duration::from_secs;
+        let metrics_only = features(|f| (f.logs, f.changes, f.lead) = (false, false, false));
+        for (considered, depth, reason) in [
+            (PLAIN, Depth::Full, "automatic: log lines, changes, one lead to look into"),
+            (
+                features(|f| f.rivals = 2),
+                Depth::Full,
+                "automatic: log lines, changes, a lead with 2 rivals to look into",
+            ),
+            (features(|f| f.logs = false), Depth::Full, "automatic: changes, one lead to look into"),
+            (
+                features(|f| f.lead = false),
+                Depth::Full,
+                "automatic: log lines, changes, no lead to look into",
+            ),
+            (
+                metrics_only,
+                Depth::Brief,
+                "no log lines, no changes and no lead: metrics are all there is to read",
+            ),
+            (
+                features(|f| f.known = true),
+                Depth::Brief,
+                "the same alarm was reported with the same lead before",
+            ),
+            (
+                allowance(Some(1), 4),
+                Depth::Brief,
+                "the model's quota of 1 a minute lets 4 of 11 planned calls through in time",
+            ),
+            (
+                allowance(None, 3),
+                Depth::Brief,
+                "the model's quota lets 3 of 11 planned calls through in time",
+            ),
+            (allowance(Some(10), 11), Depth::Full, "automatic: log lines, changes, one lead to look into"),
+            (
+                Considered { money_left_usd: 0.05, ..PLAIN },
+                Depth::Brief,
+                "a full run costs about $0.30, $0.05 may be spent",
+            ),
+            (
+                Considered { money_left_usd: 0.05, full_cost_usd: None, ..PLAIN },
+                Depth::Full,
+                "automatic: log lines, changes, one lead to look into",
+            ),
+            (
+                Considered { money_left_usd: 0.0, ..PLAIN },
+                Depth::Facts,
+                "the cost limit of the day was reached",
+            ),
+            (
+                Considered { time_left: seconds(9), ..PLAIN },
+                Depth::Brief,
+                "9 s are left, enough for one analyst",
+            ),
+            (
+                Considered { time_left: seconds(3), ..PLAIN },
+                Depth::Facts,
+                "3 s are left, too few for an investigation",
+            ),
+            (Considered { model_configured: false, ..PLAIN }, Depth::Facts, "no model is configured"),
+            (Considered { asked: Some(Depth::Facts), ..PLAIN }, Depth::Facts, "depth is set to facts"),
+            (Considered { asked: Some(Depth::Brief), ..PLAIN }, Depth::Brief, "configured"),
+            // What a person asks for is done at its pace.
+            (Considered { asked: Some(Depth::Full), ..allowance(Some(1), 4) }, Depth::Full, "configured"),
+        ] {
+            let expected = Choice { depth, reason: reason.to_owned() };
+            assert_eq!(choose(&considered), expected, "{considered:?}");
+        }
     }
 }

@@ -52,6 +52,12 @@ impl Conclusion {
         self.claims.iter().chain(&self.statement).any(|checked| !checked.removed)
             || !self.not_visible.is_empty()
     }
+
+    /// Returns how much of it did not stand.
+    pub fn removed(&self) -> u32 {
+        let gone = self.claims.iter().chain(&self.statement).filter(|checked| checked.removed);
+        gone.fold(self.guesses, |sum, _| sum + 1)
+    }
 }
 
 #[derive(Deserialize)]
@@ -267,7 +273,11 @@ pub fn check_conclusion(
 pub fn conclusion_task(case: &Case, found: &[(Role, Submitted)], agents: &[AgentEnd]) -> String {
     let mut text = case.digest.clone();
     text.push_str(&added_evidence(case));
-    text.push_str("\n\n## Findings of the specialists (checked; what did not hold is gone)\n");
+    if found.is_empty() && agents.is_empty() {
+        text.push('\n');
+    } else {
+        text.push_str("\n\n## Findings of the specialists (checked; what did not hold is gone)\n");
+    }
     for (role, submitted) in found {
         let _ = writeln!(text, "### {}", role.name());
         for checked in submitted.claims.iter().filter(|checked| !checked.removed) {

@@ -1,11 +1,13 @@
 //! What a run may spend on models, and what it has spent.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ModelId, Recording, Usage, catalogue};
+use crate::run::AgentShare;
 
 /// Most that one run may spend.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +18,8 @@ pub struct Limits {
     pub calls: u32,
     /// Tokens, in and out.
     pub tokens: u64,
+    /// US dollars left of what may be spent in a day, where that is limited.
+    pub day_left_usd: Option<f64>,
 }
 
 /// Which limit ended the asking.
@@ -28,6 +32,8 @@ pub enum Tripped {
     Calls,
     /// The token limit.
     Tokens,
+    /// The cost limit of the day, over all runs.
+    Day,
 }
 
 impl Tripped {
@@ -37,6 +43,7 @@ impl Tripped {
             Tripped::Cost => "the cost limit of the run was reached",
             Tripped::Calls => "the call limit of the run was reached",
             Tripped::Tokens => "the token limit of the run was reached",
+            Tripped::Day => "the cost limit of the day was reached",
         }
     }
 }
@@ -57,6 +64,9 @@ pub struct Spent {
     pub recordings: BTreeMap<String, u32>,
     /// Recorded answers that were made for another request.
     pub stale: u32,
+    /// The limit that ended the asking, where one did.
+    #[serde(default)]
+    pub tripped: Option<Tripped>,
 }
 
 /// What one role spent.
@@ -75,6 +85,18 @@ impl Spent {
     pub fn total_calls(&self) -> u32 {
         self.calls.values().sum()
     }
+
+    /// Returns the share of each role, as the run's last event tells it.
+    pub fn shares(&self) -> Vec<AgentShare> {
+        let share = |(agent, spent): (&String, &AgentSpent)| AgentShare {
+            agent: agent.clone(),
+            model_calls: spent.calls,
+            input_tokens: spent.usage.all_input(),
+            output_tokens: spent.usage.output,
+            cost_usd: spent.cost_usd,
+        };
+        self.agents.iter().map(share).collect()
+    }
 }
 
 /// Counts what a run spends and says when to stop.
@@ -82,28 +104,41 @@ impl Spent {
 pub struct Budget {
     limits: Limits,
     spent: Mutex<Spent>,
+    /// Calls that were begun and have not ended: agents ask in parallel, and each may be the last.
+    under_way: AtomicU32,
+}
+
+/// A call that was begun; ended when dropped.
+#[derive(Debug)]
+pub struct Call<'a>(&'a Budget);
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Budget {
     /// Returns an unspent budget.
     pub fn new(limits: Limits) -> Self {
-        Budget { limits, spent: Mutex::new(Spent { cost_usd: Some(0.0), ..Spent::default() }) }
+        let spent = Spent { cost_usd: Some(0.0), ..Spent::default() };
+        Budget { limits, spent: Mutex::new(spent), under_way: AtomicU32::new(0) }
     }
 
-    /// Tells whether another call may be made.
-    pub fn check(&self) -> Result<(), Tripped> {
-        let spent = self.spent();
-        if spent.total_calls() >= self.limits.calls {
-            return Err(Tripped::Calls);
+    /// Begins a call, if another one may be made; a limit that forbids it is remembered.
+    pub fn begin(&self) -> Result<Call<'_>, Tripped> {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let under_way = self.under_way.load(Ordering::SeqCst);
+        match tripped(&spent, under_way, self.limits) {
+            Some(limit) => {
+                spent.tripped.get_or_insert(limit);
+                Err(limit)
+            }
+            None => {
+                self.under_way.fetch_add(1, Ordering::SeqCst);
+                Ok(Call(self))
+            }
         }
-        if spent.usage.input + spent.usage.cache_read + spent.usage.output >= self.limits.tokens {
-            return Err(Tripped::Tokens);
-        }
-        // A model without a known price is bounded by calls and tokens only.
-        if spent.cost_usd.is_some_and(|cost| cost >= self.limits.cost_usd) {
-            return Err(Tripped::Cost);
-        }
-        Ok(())
     }
 
     /// Counts an answer. A recorded answer costs nothing and is never priced.
@@ -131,25 +166,59 @@ impl Budget {
     }
 }
 
+/// Returns the limit that forbids another call.
+fn tripped(spent: &Spent, under_way: u32, limits: Limits) -> Option<Tripped> {
+    // A model without a known price is bounded by calls and tokens only.
+    let above = |limit: f64| spent.cost_usd.is_some_and(|cost| cost >= limit);
+    if spent.total_calls() + under_way >= limits.calls {
+        Some(Tripped::Calls)
+    } else if spent.usage.all_input() + spent.usage.output >= limits.tokens {
+        Some(Tripped::Tokens)
+    } else if limits.day_left_usd.is_some_and(|left| left < limits.cost_usd && above(left)) {
+        Some(Tripped::Day)
+    } else if above(limits.cost_usd) {
+        Some(Tripped::Cost)
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { cost_usd: 0.10, calls: 3, tokens: 1_000_000 };
+    const LIMITS: Limits = Limits { cost_usd: 0.10, calls: 3, tokens: 1_000_000, day_left_usd: None };
 
     #[test]
-    fn the_limit_that_trips_is_named() {
+    fn each_limit_ends_the_asking_and_is_named() {
         let model = ModelId::from("us.anthropic.claude-sonnet-4-6");
-        let budget = Budget::new(LIMITS);
-        assert_eq!(budget.check(), Ok(()));
-        budget.charge("metrics", &model, Usage { input: 40_000, ..Usage::default() }, None);
-        assert_eq!(budget.check(), Err(Tripped::Cost));
-
-        let budget = Budget::new(LIMITS);
-        for _ in 0..3 {
-            budget.charge("metrics", &model, Usage::default(), None);
+        let dear = Usage { input: 40_000, ..Usage::default() };
+        for (limits, calls, usage, expected) in [
+            (LIMITS, 1, Usage::default(), None),
+            (LIMITS, 1, dear, Some(Tripped::Cost)),
+            (LIMITS, 3, Usage::default(), Some(Tripped::Calls)),
+            (Limits { tokens: 40_000, ..LIMITS }, 1, dear, Some(Tripped::Tokens)),
+            (Limits { day_left_usd: Some(0.05), ..LIMITS }, 1, dear, Some(Tripped::Day)),
+            (Limits { day_left_usd: Some(9.0), ..LIMITS }, 1, dear, Some(Tripped::Cost)),
+        ] {
+            let budget = Budget::new(limits);
+            for _ in 0..calls {
+                let _call = budget.begin().unwrap();
+                budget.charge("metrics", &model, usage, None);
+            }
+            assert_eq!(budget.begin().err(), expected, "{limits:?}");
+            assert_eq!(budget.spent().tripped, expected, "{limits:?}");
         }
-        assert_eq!(budget.check(), Err(Tripped::Calls));
+    }
+
+    #[test]
+    fn calls_under_way_count_so_that_agents_in_parallel_do_not_pass_the_limit_together() {
+        let budget = Budget::new(LIMITS);
+        let mut calls: Vec<_> = (0..3).map(|_| budget.begin().unwrap()).collect();
+        assert_eq!(budget.begin().err(), Some(Tripped::Calls));
+        // One that brought no answer gives its place back.
+        calls.pop();
+        assert!(budget.begin().is_ok());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Asks the ladder: one retry layer, one gate a model, one budget a run, and every step told to the observer.
+//! Asks the ladder: one retry layer, one entrance a model, one budget a run, and every step told to the observer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,9 @@ use crate::clock::{Deadline, Stopwatch};
 use crate::id::Seed;
 use crate::model::backoff::{Backoff, Decision};
 use crate::model::budget::{Budget, Spent, Tripped};
+use crate::model::entrance::{Entrance, NoPlace, Place};
 use crate::model::ladder::Ladder;
+use crate::model::tier::Tier;
 use crate::model::{
     ConverseReply, ConverseRequest, ErrorClass, Failure, Model, ModelError, ModelId, StopReason, ToolChoice,
     catalogue,
@@ -25,8 +27,12 @@ pub struct Caller {
     jitter: Mutex<fastrand::Rng>,
     /// Longest time for one call.
     call_limit: Duration,
+    /// The models in the order of this run.
+    order: Vec<ModelId>,
     /// Rungs that this run has left, with the reason, in ladder order of leaving.
     left: Mutex<Vec<(ModelId, Failure)>>,
+    /// Rungs that had no place for a request within the quota: passed over for that request only.
+    passed: Mutex<Vec<(ModelId, Failure)>>,
     slowest: Mutex<Duration>,
 }
 
@@ -50,6 +56,8 @@ pub struct CallerParts {
     pub model: Arc<dyn Model>,
     /// The models, best first.
     pub ladder: Arc<Ladder>,
+    /// The tier whose models are asked first; `None` keeps the ladder's order.
+    pub begin_with: Option<Tier>,
     /// When to try again.
     pub backoff: Backoff,
     /// What may be spent.
@@ -67,6 +75,7 @@ impl Caller {
     pub fn new(parts: CallerParts) -> Self {
         Caller {
             model: parts.model,
+            order: parts.ladder.beginning_with(parts.begin_with),
             ladder: parts.ladder,
             backoff: parts.backoff,
             budget: parts.budget,
@@ -74,6 +83,7 @@ impl Caller {
             jitter: Mutex::new(parts.seed.for_purpose("jitter").generator()),
             call_limit: parts.call_limit,
             left: Mutex::default(),
+            passed: Mutex::default(),
             slowest: Mutex::default(),
         }
     }
@@ -84,22 +94,41 @@ impl Caller {
         request: &ConverseRequest,
         deadline: Deadline,
     ) -> Result<ConverseReply, AskError> {
-        self.budget.check().map_err(AskError::Budget)?;
+        let _call = self.budget.begin().map_err(AskError::Budget)?;
+        let mut passed: Vec<(ModelId, Failure)> = Vec::new();
         loop {
-            let Some(model) = self.current() else {
-                return Err(self.no_model_left());
+            let Some(model) = self.current(&passed) else {
+                return Err(self.no_model_left(passed.pop()));
             };
             match self.ask_one(&model, request, deadline).await {
                 Ok(reply) => return Ok(reply),
-                Err(None) => return Err(AskError::OutOfTime),
-                Err(Some(failure)) => self.leave(&model, failure),
+                Err(Unanswered::OutOfTime) => return Err(AskError::OutOfTime),
+                Err(Unanswered::GivenUp(failure)) => self.leave(&model, failure),
+                Err(Unanswered::NoPlace(failure)) => {
+                    self.pass(&model, &failure);
+                    passed.push((model, failure));
+                }
             }
         }
     }
 
-    /// Returns the models that this run has left and why.
+    /// Returns the models that this run has left, or passed over for want of a place, and why.
     pub fn left(&self) -> Vec<(ModelId, Failure)> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut left = locked(&self.left).clone();
+        for (model, failure) in locked(&self.passed).iter() {
+            if !left.iter().any(|(known, _)| known == model) {
+                left.push((model.clone(), failure.clone()));
+            }
+        }
+        left
+    }
+
+    /// Tells whether `calls` more requests would be sent before the deadline by the pace of the model that is asked
+    /// now.
+    pub fn has_room(&self, calls: u32, deadline: Deadline) -> bool {
+        let Some(model) = self.current(&[]) else { return false };
+        let time = deadline.time_left().saturating_sub(self.expected_call());
+        self.ladder.entrance(&model).is_none_or(|entrance| entrance.room(calls, time) >= calls)
     }
 
     /// Returns what was spent so far.
@@ -114,11 +143,10 @@ impl Caller {
         slowest.max(self.backoff.shortest_call)
     }
 
-    /// Returns the first rung that is neither left by this run nor known dead; notes those known dead.
-    fn current(&self) -> Option<ModelId> {
-        for model in self.ladder.models() {
-            if self.left.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(left, _)| left == model)
-            {
+    /// Returns the first rung that is neither left by this run, nor passed over, nor known dead; notes those known dead.
+    fn current(&self, passed: &[(ModelId, Failure)]) -> Option<ModelId> {
+        for model in &self.order {
+            if passed.iter().chain(locked(&self.left).iter()).any(|(left, _)| left == model) {
                 continue;
             }
             match self.ladder.known_dead(model) {
@@ -140,7 +168,23 @@ impl Caller {
             }
             left.push((model.clone(), failure));
         }
-        let next = self.ladder.models().find(|other| !self.left().iter().any(|(left, _)| &left == other));
+        self.tell_left(model, reason);
+    }
+
+    /// Notes that a rung had no place for a request; told once a run.
+    fn pass(&self, model: &ModelId, failure: &Failure) {
+        {
+            let mut passed = locked(&self.passed);
+            if passed.iter().any(|(known, _)| known == model) {
+                return;
+            }
+            passed.push((model.clone(), failure.clone()));
+        }
+        self.tell_left(model, failure.to_string());
+    }
+
+    fn tell_left(&self, model: &ModelId, reason: String) {
+        let next = self.order.iter().find(|other| !self.left().iter().any(|(left, _)| left == *other));
         self.observer.emit(RunEvent::RungLeft {
             model: model.to_string(),
             reason,
@@ -148,8 +192,8 @@ impl Caller {
         });
     }
 
-    fn no_model_left(&self) -> AskError {
-        let last = self.left().pop().map(|(_, failure)| failure);
+    fn no_model_left(&self, passed: Option<(ModelId, Failure)>) -> AskError {
+        let last = passed.or_else(|| locked(&self.left).last().cloned()).map(|(_, failure)| failure);
         AskError::NoModel(last.unwrap_or_else(|| Failure {
             class: ErrorClass::InvalidIdentifier,
             operation: "Converse".into(),
@@ -161,22 +205,32 @@ impl Caller {
         }))
     }
 
-    /// Tries one model until it answers or is given up. `Err(None)` means that no time is left for any model.
+    /// Tries one model until it answers or is given up.
     async fn ask_one(
         &self,
         model: &ModelId,
         request: &ConverseRequest,
         deadline: Deadline,
-    ) -> Result<ConverseReply, Option<Failure>> {
+    ) -> Result<ConverseReply, Unanswered> {
         let mut request = fit(request, model);
         let mut waited = Duration::ZERO;
         let mut attempt = 0;
         loop {
             attempt += 1;
             if deadline.time_left() < self.backoff.shortest_call {
-                return Err(None);
+                return Err(Unanswered::OutOfTime);
             }
-            let error = match self.call(model, &request, attempt, deadline).await {
+            let place = match self.place(model, &request, deadline).await {
+                Ok(place) => place,
+                Err(NoPlace::OutOfTime) => return Err(Unanswered::OutOfTime),
+                Err(none) => {
+                    let message = self.why_no_place(model, none, deadline);
+                    let failure = failure(model, throttled(message), attempt - 1, waited);
+                    return Err(Unanswered::NoPlace(failure));
+                }
+            };
+            waited += place.as_ref().map(|place| place.waited).unwrap_or_default();
+            let error = match self.call(model, &request, attempt, deadline, place).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -190,7 +244,7 @@ impl Caller {
             }
             // The asker's own time ran out under the call, which says nothing against the model: others have more.
             if error.class == ErrorClass::TimedOut && deadline.time_left() < self.backoff.shortest_call {
-                return Err(None);
+                return Err(Unanswered::OutOfTime);
             }
             let jitter = self.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64();
             let time_left = deadline.time_left();
@@ -205,17 +259,48 @@ impl Caller {
                     waited += wait;
                 }
                 Decision::GiveUp(_) => {
-                    return Err(Some(Failure {
-                        class: error.class,
-                        operation: "Converse".into(),
-                        model: Some(model.to_string()),
-                        attempts: attempt,
-                        waited,
-                        request_id: error.request_id,
-                        message: shorten(&error.message),
-                    }));
+                    return Err(Unanswered::GivenUp(failure(model, error, attempt, waited)));
                 }
             }
+        }
+    }
+
+    /// Waits for a place at the model's entrance.
+    async fn place<'a>(
+        &'a self,
+        model: &ModelId,
+        request: &ConverseRequest,
+        deadline: Deadline,
+    ) -> Result<Option<Place<'a>>, NoPlace> {
+        let Some(entrance) = self.ladder.entrance(model) else { return Ok(None) };
+        let tell = |wait| {
+            self.observer.emit(RunEvent::Waiting {
+                agent: request.agent.clone(),
+                model: model.to_string(),
+                wait,
+            });
+        };
+        entrance.enter(request, deadline, self.backoff.shortest_call, tell).await.map(Some)
+    }
+
+    /// Says why a request had no place: `its quota of 1 request a minute has the next place in 58 s, 12 s are left`.
+    fn why_no_place(&self, model: &ModelId, none: NoPlace, deadline: Deadline) -> String {
+        let quota = self.ladder.entrance(model).map(Entrance::quota).unwrap_or_default();
+        let rates = [
+            quota
+                .requests
+                .map(|most| format!("{most} {} a minute", if most == 1 { "request" } else { "requests" })),
+            quota.tokens.map(|most| format!("{most} tokens a minute")),
+        ];
+        let rates = rates.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        match none {
+            NoPlace::TooLate(wait) => format!(
+                "its quota of {rates} has the next place in {} s, {} s are left",
+                wait.as_secs_f64().ceil(),
+                deadline.time_left().as_secs()
+            ),
+            NoPlace::TooLarge => format!("the request is larger than its quota of {rates}"),
+            NoPlace::OutOfTime => "no time was left".to_owned(),
         }
     }
 
@@ -225,16 +310,8 @@ impl Caller {
         request: &ConverseRequest,
         attempt: u32,
         deadline: Deadline,
+        place: Option<Place<'_>>,
     ) -> Result<ConverseReply, ModelError> {
-        let gate = self.ladder.gate(model);
-        let permit = match gate {
-            // Waiting for a place must not outlast the run either.
-            Some(gate) => tokio::time::timeout_at(deadline.instant(), gate.enter()).await.ok(),
-            None => None,
-        };
-        if gate.is_some() && permit.is_none() {
-            return Err(timed_out("waited for a place behind other calls until the time was up"));
-        }
         self.observer.emit(RunEvent::ModelCalled {
             agent: request.agent.clone(),
             turn: request.turn,
@@ -247,13 +324,14 @@ impl Caller {
         // The adapter bounds the call itself; this is the belt for one that does not.
         let answered = tokio::time::timeout(limit, self.model.converse(model, request, limit)).await;
         let result = answered.unwrap_or_else(|_| Err(timed_out("no answer in the time given")));
-        drop(permit);
         let took = watch.elapsed();
+        match (place, &result) {
+            (Some(place), Ok(reply)) => place.answered(reply.usage),
+            (Some(place), Err(error)) => place.failed(error),
+            (None, _) => {}
+        }
         match &result {
             Ok(reply) => {
-                if let Some(gate) = gate {
-                    gate.widen();
-                }
                 self.budget.charge(&request.agent, model, reply.usage, reply.recording.as_ref());
                 let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
                 *slowest = (*slowest).max(took);
@@ -269,9 +347,6 @@ impl Caller {
                 });
             }
             Err(error) => {
-                if let (Some(gate), ErrorClass::Throttled) = (gate, error.class) {
-                    gate.narrow();
-                }
                 self.observer.emit(RunEvent::ModelFailed {
                     agent: request.agent.clone(),
                     model: model.to_string(),
@@ -283,6 +358,28 @@ impl Caller {
             }
         }
         result
+    }
+}
+
+/// Why one model did not answer.
+enum Unanswered {
+    /// No time is left for any model.
+    OutOfTime,
+    /// It was tried and is left for the rest of the run.
+    GivenUp(Failure),
+    /// Its quota has no place for this request in time.
+    NoPlace(Failure),
+}
+
+fn failure(model: &ModelId, error: ModelError, attempts: u32, waited: Duration) -> Failure {
+    Failure {
+        class: error.class,
+        operation: "Converse".into(),
+        model: Some(model.to_string()),
+        attempts,
+        waited,
+        request_id: error.request_id,
+        message: shorten(&error.message),
     }
 }
 
@@ -298,6 +395,15 @@ fn fit(request: &ConverseRequest, model: &ModelId) -> ConverseRequest {
 
 fn timed_out(message: &str) -> ModelError {
     ModelError { class: ErrorClass::TimedOut, message: message.into(), request_id: None, retry_after: None }
+}
+
+fn throttled(message: String) -> ModelError {
+    ModelError { class: ErrorClass::Throttled, message, request_id: None, retry_after: None }
+}
+
+/// What is behind these locks stays whole whatever a panic cut off.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn stop_name(stop: &StopReason) -> String {

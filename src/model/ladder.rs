@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::model::gate::Gate;
-use crate::model::{ErrorClass, Failure, ModelId};
+use crate::model::entrance::Entrance;
+use crate::model::pace::Quotas;
+use crate::model::tier::Tier;
+use crate::model::{ErrorClass, Failure, ModelId, catalogue};
 
 /// The configured models, best first.
 #[derive(Debug)]
@@ -19,16 +21,17 @@ pub struct Ladder {
 #[derive(Debug)]
 struct Rung {
     model: ModelId,
-    gate: Gate,
+    entrance: Entrance,
 }
 
 impl Ladder {
-    /// Returns a ladder of the primary and its fallbacks; repetitions are dropped.
-    pub fn new(models: impl IntoIterator<Item = ModelId>, widest: u32) -> Self {
+    /// Returns a ladder of the primary and its fallbacks, each with its pace; repetitions are dropped.
+    pub fn new(models: impl IntoIterator<Item = ModelId>, widest: u32, quotas: &Quotas) -> Self {
         let mut rungs: Vec<Rung> = Vec::new();
         for model in models {
             if !rungs.iter().any(|rung| rung.model == model) {
-                rungs.push(Rung { model, gate: Gate::new(widest) });
+                let entrance = Entrance::new(&model, widest, quotas.of(&model), quotas.minute);
+                rungs.push(Rung { model, entrance });
             }
         }
         Ladder { rungs, dead: Mutex::default() }
@@ -39,9 +42,23 @@ impl Ladder {
         self.rungs.iter().map(|rung| &rung.model)
     }
 
-    /// Returns the gate in front of a model.
-    pub fn gate(&self, model: &ModelId) -> Option<&Gate> {
-        self.rungs.iter().find(|rung| &rung.model == model).map(|rung| &rung.gate)
+    /// Returns every model in the order of one run: those of the tier that it begins with, then the others.
+    pub fn beginning_with(&self, tier: Option<Tier>) -> Vec<ModelId> {
+        let mut models: Vec<ModelId> = self.models().cloned().collect();
+        models.sort_by_key(|model| tier.is_some_and(|tier| Tier::of(model) != tier));
+        models
+    }
+
+    /// Returns the way to a model.
+    pub fn entrance(&self, model: &ModelId) -> Option<&Entrance> {
+        self.rungs.iter().find(|rung| &rung.model == model).map(|rung| &rung.entrance)
+    }
+
+    /// Returns the first model of which an answer can be expected: neither known dead nor listed as retired. It may
+    /// be asked all the same; what a run plans does not count on it.
+    pub fn expected(&self) -> Option<&ModelId> {
+        let retired = |model: &ModelId| catalogue::entry(model).is_some_and(|row| row.retired.is_some());
+        self.models().find(|model| self.known_dead(model).is_none() && !retired(model))
     }
 
     /// Returns why a model is known dead, if it is.

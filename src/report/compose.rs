@@ -18,6 +18,7 @@ use crate::finding::{Checked, ClaimKind, Verdict, VerdictKind, verify};
 use crate::gather::recheck::Condition;
 use crate::id::{EvidenceId, RunId};
 use crate::incident::Incident;
+use crate::investigation::depth::Choice;
 use crate::investigation::{Investigation, InvestigationOutcome};
 use crate::model::budget::Spent;
 use crate::model::{Failure, ModelId};
@@ -41,6 +42,10 @@ pub struct Told<'a> {
     pub condition: &'a Condition,
     /// What the agents came to, where they were asked.
     pub investigation: Option<&'a Investigation>,
+    /// How deep the run went, and why.
+    pub depth: &'a Choice,
+    /// Names of alarms of the same resource that this report answers as well.
+    pub also: &'a [String],
     /// Why they were not asked, where they were not.
     pub why_facts: Option<&'a str>,
     /// Models that were left, and why.
@@ -218,6 +223,8 @@ fn data(told: &Told<'_>) -> Value {
     json!({
         "outcome": outcome_name(told.investigation),
         "alarm": {"name": told.incident.alarm.name, "arn": told.incident.alarm.arn},
+        "also_firing": told.also,
+        "depth": value(serde_json::to_value(told.depth)),
         "as_of": told.incident.as_of,
         "incident": value(serde_json::to_value(told.incident)),
         "condition": value(serde_json::to_value(told.condition)),

@@ -24,7 +24,7 @@ pub fn sink(out: Arc<Mutex<dyn Write + Send>>) -> Sink {
 
 /// Returns the line of a finished run.
 fn line(stamped: &Stamped, at: i64) -> Option<Value> {
-    let RunEvent::Finished { outcome, took, model_calls, input_tokens, output_tokens, cost_usd } =
+    let RunEvent::Finished { outcome, took, model_calls, input_tokens, output_tokens, cost_usd, agents } =
         &stamped.event
     else {
         return None;
@@ -44,6 +44,8 @@ fn line(stamped: &Stamped, at: i64) -> Option<Value> {
         "ModelCalls": model_calls,
         "InputTokens": input_tokens,
         "OutputTokens": output_tokens,
+        // A property and no metric: Logs Insights can sum it up, and metrics by agent would cost as two dozen.
+        "Agents": agents,
     });
     // An unknown cost is absent, never zero.
     if let (Some(cost), Some(fields)) = (cost_usd, line.as_object_mut()) {
@@ -63,6 +65,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::run::AgentShare;
 
     fn finished(cost_usd: Option<f64>) -> Stamped {
         let event = RunEvent::Finished {
@@ -72,6 +75,13 @@ mod tests {
             input_tokens: 100,
             output_tokens: 20,
             cost_usd,
+            agents: vec![AgentShare {
+                agent: "metrics".into(),
+                model_calls: 2,
+                input_tokens: 100,
+                output_tokens: 20,
+                cost_usd,
+            }],
         };
         Stamped { run_id: "7f3a9c".into(), elapsed: Duration::ZERO, event }
     }
@@ -85,6 +95,10 @@ mod tests {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }
         assert_eq!(line["_aws"]["Timestamp"], 1000);
+        assert_eq!(
+            line["Agents"][0],
+            json!({"agent": "metrics", "model_calls": 2, "input_tokens": 100, "output_tokens": 20, "cost_usd": 0.14})
+        );
     }
 
     #[test]

@@ -93,7 +93,15 @@ fn write(stamped: &Stamped) {
         RunEvent::DeliveryFailed { channel, reason } => {
             tracing::error!(run_id, elapsed_ms, %channel, %reason, "delivery failed");
         }
-        RunEvent::Finished { outcome, took, model_calls, input_tokens, output_tokens, cost_usd } => {
+        RunEvent::Finished {
+            outcome,
+            took,
+            model_calls,
+            input_tokens,
+            output_tokens,
+            cost_usd,
+            agents: _,
+        } => {
             tracing::info!(
                 run_id, elapsed_ms, %outcome, took_ms = milliseconds(*took), model_calls, input_tokens,
                 output_tokens, cost_usd, "run finished"

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use jiff::civil::Date;
 
 use crate::clock::Deadline;
-use crate::id::EventKey;
+use crate::id::{EventKey, SeriesKey};
 use crate::run::{RunRecord, Stage};
 use crate::store::{Begin, Store, StoreError};
 
@@ -16,12 +17,16 @@ use crate::store::{Begin, Store, StoreError};
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     entries: Mutex<HashMap<EventKey, Entry>>,
+    /// The last day on which something was spent, and how much.
+    cost: Mutex<Option<(Date, f64)>>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     lease: Option<Deadline>,
     record: Option<RunRecord>,
+    /// Order of saving.
+    saved: u64,
 }
 
 /// More events than one container sees in its life; the oldest records are of no use by then.
@@ -54,7 +59,10 @@ impl Store for MemoryStore {
 
     fn save<'a>(&'a self, record: &'a RunRecord) -> BoxFuture<'a, Result<(), StoreError>> {
         self.with(|entries| {
-            entries.entry(record.event.clone()).or_default().record = Some(record.clone());
+            let saved = 1 + entries.values().map(|entry| entry.saved).max().unwrap_or_default();
+            let entry = entries.entry(record.event.clone()).or_default();
+            entry.record = Some(record.clone());
+            entry.saved = saved;
         });
         async { Ok(()) }.boxed()
     }
@@ -67,13 +75,33 @@ impl Store for MemoryStore {
         });
         async { Ok(()) }.boxed()
     }
+
+    fn latest<'a>(&'a self, series: &'a SeriesKey) -> BoxFuture<'a, Result<Option<RunRecord>, StoreError>> {
+        let latest = self.with(|entries| {
+            let dealt_with = entries.values().filter_map(|entry| Some((entry.saved, entry.record.as_ref()?)));
+            let of_series = dealt_with
+                .filter(|(_, record)| record.stage == Stage::Delivery && record.event.is_alarm_of(series));
+            of_series.max_by_key(|(saved, _)| *saved).map(|(_, record)| record.clone())
+        });
+        async move { Ok(latest) }.boxed()
+    }
+
+    fn add_cost(&self, day: Date, usd: f64) -> BoxFuture<'_, Result<f64, StoreError>> {
+        let sum = {
+            let mut cost = self.cost.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = cost.filter(|(known, _)| *known == day).map_or(0.0, |(_, sum)| sum);
+            *cost = Some((day, before + usd));
+            before + usd
+        };
+        async move { Ok(sum) }.boxed()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::id::{RunId, Seed, SeriesKey};
+    use crate::id::{RunId, Seed};
     use crate::run::RECORD_FORMAT;
 
     fn event() -> EventKey {
@@ -114,5 +142,32 @@ mod tests {
         store.save(&record(Stage::Delivery)).await.unwrap();
         store.release(&event()).await.unwrap();
         assert_eq!(store.begin(&event(), LEASE).await, Ok(Begin::Done(Box::new(record(Stage::Delivery)))));
+    }
+
+    #[tokio::test]
+    async fn a_days_cost_is_summed_and_the_next_day_begins_at_nothing() {
+        let store = MemoryStore::default();
+        let (day, next) = (jiff::civil::date(2026, 11, 24), jiff::civil::date(2026, 11, 25));
+        for (day, usd, sum) in [(day, 0.0, 0.0), (day, 0.25, 0.25), (day, 0.5, 0.75), (next, 0.0, 0.0)] {
+            assert_eq!(store.add_cost(day, usd).await, Ok(sum));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_latest_record_of_a_series_is_the_last_that_was_dealt_with() {
+        let store = MemoryStore::default();
+        let series = SeriesKey::new("arn", None);
+        let at = |minute: i64| Timestamp::from_second(60 * minute).unwrap();
+        let of = |series: &SeriesKey, minute, stage| RunRecord {
+            event: EventKey::new(series, "ALARM", at(minute)),
+            ..record(stage)
+        };
+        let (first, second) = (of(&series, 1, Stage::Delivery), of(&series, 2, Stage::Delivery));
+        let other = of(&SeriesKey::new("arn2", None), 3, Stage::Delivery);
+        for record in [&first, &second, &other, &of(&series, 4, Stage::Report)] {
+            store.save(record).await.unwrap();
+        }
+        assert_eq!(store.latest(&series).await, Ok(Some(second)));
+        assert_eq!(store.latest(&SeriesKey::new("ar", None)).await, Ok(None));
     }
 }

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use jiff::civil::Date;
 use serde_json::{Value, json};
 use sre_agent::aws::{AwsTelemetry, Bedrock, SnsChannel, local};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, Layers};
 use sre_agent::delivery::{Channel, Secret, SlackWebhook};
 use sre_agent::handler::{HandlerError, Response, RunSummary, Services, handle};
-use sre_agent::id::{EventKey, Seed};
+use sre_agent::id::{EventKey, Seed, SeriesKey};
 use sre_agent::model::ladder::Ladder;
 use sre_agent::report::{Document, json as report_json, terminal};
 use sre_agent::run::{Observer, RunEvent, RunRecord, Stamped};
@@ -85,7 +86,11 @@ impl IncidentRun {
             seed: config.seed.map(Seed),
             telemetry: Arc::new(AwsTelemetry::with_fixed_digests(&sdk)),
             model: Some(Arc::new(bedrock)),
-            ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
+            ladder: Arc::new(Ladder::new(
+                config.models.iter().cloned(),
+                config.max_concurrent,
+                &config.quotas,
+            )),
             channels,
             store: Arc::<KeepingStore>::clone(&kept),
             observer,
@@ -241,5 +246,13 @@ impl Store for KeepingStore {
 
     fn release<'a>(&'a self, event: &'a EventKey) -> BoxFuture<'a, Result<(), StoreError>> {
         self.inner.release(event)
+    }
+
+    fn latest<'a>(&'a self, series: &'a SeriesKey) -> BoxFuture<'a, Result<Option<RunRecord>, StoreError>> {
+        self.inner.latest(series)
+    }
+
+    fn add_cost(&self, day: Date, usd: f64) -> BoxFuture<'_, Result<f64, StoreError>> {
+        self.inner.add_cost(day, usd)
     }
 }

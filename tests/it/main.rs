@@ -17,6 +17,8 @@ mod lambda_binary;
 #[cfg(test)]
 mod model_faults;
 #[cfg(test)]
+mod pace;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod tries;

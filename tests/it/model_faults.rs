@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sre_agent::id::Seed;
+use sre_agent::investigation::depth::Depth;
 use sre_agent::run::RunEvent;
 use sre_agent_emulator::{BedrockOptions, CallOutcome, ModelBehaviour, Options, ScriptedAnswer, Turns};
 
@@ -109,7 +110,8 @@ async fn a_throttled_model_that_asks_for_more_time_than_is_left_is_not_waited_fo
 
 #[tokio::test]
 async fn a_retired_primary_is_named_with_its_stand_in_and_asked_once_in_a_process() {
-    let run = IncidentRun::start(answering(careful)).await;
+    let mut run = IncidentRun::start(answering(careful)).await;
+    run.services.config.depth = Some(Depth::Full);
     let seen = run.report().await;
     assert_eq!(seen.outcome, "cause_shown");
     assert!(seen.words().contains("Sonnet 4.6 (for retired 3.5 Sonnet v2)"), "{}", seen.card);

@@ -172,9 +172,12 @@ async fn an_event_that_was_reported_is_not_posted_again() {
     assert_eq!(second.runs[0].run_id, first.runs[0].run_id);
     assert_eq!(second.runs[0].delivered, first.runs[0].delivered);
     assert_eq!(run.emulator.requests().len(), requests);
-    // Another state change of the same alarm is another event.
+    // Another state change of the same alarm is another event; its lead is known by now, so it is looked at briefly.
     let third = run.handle(&sns_event(&[later_alarm(5)]), ENOUGH).await.unwrap();
-    assert_eq!(third.runs[0].outcome, "cause_shown");
+    assert_eq!(third.runs[0].outcome, "likely_cause");
+    let depth = &third.runs[0].document.as_ref().unwrap().data["depth"];
+    let reason = "the same alarm was reported with the same lead before";
+    assert_eq!(*depth, json!({"depth": "brief", "reason": reason}));
     assert_eq!(run.emulator.slack_messages().len(), 2);
 }
 
@@ -240,10 +243,11 @@ async fn a_run_that_broke_off_does_not_keep_the_other_record_from_its_report() {
     let error = run.handle(&event, ENOUGH).await.unwrap_err();
     assert!(matches!(error, HandlerError::Broken { .. }), "{error}");
     assert_eq!(run.emulator.slack_messages().len(), 1);
-    // The retry of the whole event reports the first record and leaves the second alone.
+    // The retry of the whole event reports the first record, briefly as the second told the same lead, and leaves the
+    // second alone.
     let response = run.handle(&event, ENOUGH).await.unwrap();
     let outcomes: Vec<&str> = response.runs.iter().map(|run| run.outcome.as_str()).collect();
-    assert_eq!(outcomes, ["cause_shown", "already_reported"]);
+    assert_eq!(outcomes, ["likely_cause", "already_reported"]);
     assert_eq!(run.emulator.slack_messages().len(), 2);
 }
 

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 
 use super::*;
 use crate::model::budget::Limits;
+use crate::model::pace::{Quota, Quotas};
 use crate::model::{Content, Message, Speaker, Usage};
 use crate::run::Stamped;
 
@@ -88,8 +89,9 @@ fn caller(model: Scripted, ladder: &Arc<Ladder>) -> (Caller, Arc<Mutex<Vec<RunEv
     let caller = Caller::new(CallerParts {
         model: Arc::new(model),
         ladder: Arc::clone(ladder),
+        begin_with: None,
         backoff: Backoff::default(),
-        budget: Budget::new(Limits { cost_usd: 1.0, calls: 20, tokens: 100_000 }),
+        budget: Budget::new(Limits { cost_usd: 1.0, calls: 20, tokens: 100_000, day_left_usd: None }),
         observer,
         seed: Seed(7),
         call_limit: Duration::from_mins(2),
@@ -98,7 +100,7 @@ fn caller(model: Scripted, ladder: &Arc<Ladder>) -> (Caller, Arc<Mutex<Vec<RunEv
 }
 
 fn ladder() -> Arc<Ladder> {
-    Arc::new(Ladder::new([ModelId::from(PRIMARY), ModelId::from(FALLBACK)], 4))
+    Arc::new(Ladder::new([ModelId::from(PRIMARY), ModelId::from(FALLBACK)], 4, &Quotas::default()))
 }
 
 const MINUTES: Duration = Duration::from_mins(5);
@@ -192,4 +194,157 @@ async fn the_log_proves_model_authentication_request_and_outcome() {
     assert!(
         matches!(&events[1], RunEvent::ModelAnswered { request_id: Some(id), stop, .. } if id == "request-1" && stop == "end_turn")
     );
+}
+
+/// Lets so many requests a minute through and notes when each came.
+struct Strict {
+    quota: usize,
+    takes: Duration,
+    since: Stopwatch,
+    /// When each request came, and whether it was let through.
+    came: Mutex<Vec<(Duration, bool)>>,
+}
+
+impl Strict {
+    fn new(quota: usize, takes: Duration) -> Arc<Self> {
+        Arc::new(Strict { quota, takes, since: Stopwatch::start(), came: Mutex::default() })
+    }
+}
+
+impl Model for Strict {
+    fn converse<'a>(
+        &'a self,
+        _model: &'a ModelId,
+        _request: &'a ConverseRequest,
+        _time_limit: Duration,
+    ) -> BoxFuture<'a, Result<ConverseReply, ModelError>> {
+        let now = self.since.elapsed();
+        let mut came = self.came.lock().unwrap();
+        let recent = |(at, admitted): &&(Duration, bool)| *admitted && *at + Duration::from_mins(1) > now;
+        let admitted = came.iter().filter(recent).count() < self.quota;
+        came.push((now, admitted));
+        async move {
+            tokio::time::sleep(self.takes).await;
+            if !admitted {
+                return Err(throttled("Too many requests, please wait before trying again.".into()));
+            }
+            Ok(ConverseReply {
+                content: vec![Content::Text("answer".into())],
+                stop: StopReason::EndTurn,
+                usage: Usage::default(),
+                request_id: None,
+                recording: None,
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Several runs ask a strict model at once, for so many calls each, one after the other. Returns how many were
+/// answered.
+async fn ask_at_once(
+    strict: &Arc<Strict>,
+    ladder: &Arc<Ladder>,
+    runs: u64,
+    calls: u64,
+    time: Duration,
+) -> u64 {
+    let deadline = Deadline::after(time);
+    let work = (0..runs).map(|run| {
+        let caller = Caller::new(CallerParts {
+            model: Arc::<Strict>::clone(strict),
+            ladder: Arc::clone(ladder),
+            begin_with: None,
+            backoff: Backoff::default(),
+            budget: Budget::new(Limits { cost_usd: 1.0, calls: 99, tokens: 1_000_000, day_left_usd: None }),
+            observer: Observer::new(Vec::new()),
+            seed: Seed(run),
+            call_limit: Duration::from_mins(2),
+        });
+        async move {
+            let mut answered = 0;
+            for _ in 0..calls {
+                answered += u64::from(caller.ask(&request(), deadline).await.is_ok());
+            }
+            answered
+        }
+    });
+    futures::future::join_all(work).await.into_iter().sum()
+}
+
+fn known_rate(requests: Option<u32>) -> Arc<Ladder> {
+    let mut quotas = Quotas::default();
+    quotas.models.insert(ModelId::from(FALLBACK), Quota { requests, tokens: None });
+    Arc::new(Ladder::new([ModelId::from(FALLBACK)], 4, &quotas))
+}
+
+fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn with_a_known_rate_no_request_is_refused_and_all_are_answered_in_time(
+        quota in 1_u32..8, runs in 1_u64..5, calls in 1_u64..5, takes in 1_u64..5_000,
+    ) {
+        paused().block_on(async {
+            let strict = Strict::new(usize::try_from(quota).unwrap(), Duration::from_millis(takes));
+            let time = Duration::from_hours(1);
+            let answered = ask_at_once(&strict, &known_rate(Some(quota)), runs, calls, time).await;
+            assert_eq!(answered, runs * calls);
+            let came = strict.came.lock().unwrap();
+            assert!(came.iter().all(|(_, admitted)| *admitted), "{came:?}");
+        });
+    }
+
+    #[test]
+    fn after_the_first_throttle_is_known_no_request_is_above_the_rate(
+        quota in 1_u32..8, runs in 1_u64..5, calls in 1_u64..5, takes in 1_u64..5_000,
+    ) {
+        paused().block_on(async {
+            let strict = Strict::new(usize::try_from(quota).unwrap(), Duration::from_millis(takes));
+            // Less than the ten minutes after which a learned rate is forgotten.
+            let _ = ask_at_once(&strict, &known_rate(None), runs, calls, Duration::from_mins(9)).await;
+            let came = strict.came.lock().unwrap();
+            let first = came.iter().find(|(_, admitted)| !admitted).map(|(at, _)| *at + strict.takes);
+            let refused = came.iter().filter(|(at, admitted)| !admitted && first.is_some_and(|known| *at > known));
+            assert_eq!(refused.count(), 0, "{came:?}");
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_a_place_in_time_goes_to_the_next_model_and_is_counted_against_none() {
+    let quota = Quota { requests: Some(1), tokens: None };
+    let quotas = Quotas { models: [(ModelId::from(PRIMARY), quota)].into(), ..Quotas::default() };
+    let ladder = Arc::new(Ladder::new([ModelId::from(PRIMARY), ModelId::from(FALLBACK)], 4, &quotas));
+    let (caller, events) = caller(Scripted::default(), &ladder);
+    for _ in 0..3 {
+        caller.ask(&request(), Deadline::after(Duration::from_secs(30))).await.unwrap();
+    }
+    let calls = caller.spent().calls;
+    assert_eq!((calls[&ModelId::from(PRIMARY)], calls[&ModelId::from(FALLBACK)]), (1, 2));
+    let left = caller.left();
+    assert_eq!(left.len(), 1);
+    let expected = format!(
+        "{PRIMARY} over its rate (Converse: its quota of 1 request a minute has the next place in 63 s, 30 s are left)"
+    );
+    assert_eq!(left[0].1.to_string(), expected);
+    let told =
+        |event: &&RunEvent| matches!(event, RunEvent::RungLeft { next: Some(next), .. } if next == FALLBACK);
+    assert_eq!(events.lock().unwrap().iter().filter(told).count(), 1);
+    // With more time it waits for its place instead.
+    caller.ask(&request(), Deadline::after(MINUTES)).await.unwrap();
+    assert_eq!(caller.spent().calls[&ModelId::from(PRIMARY)], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_may_begin_with_the_fast_models() {
+    let haiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+    let models = [PRIMARY, FALLBACK, haiku].map(ModelId::from);
+    let ladder = Ladder::new(models, 4, &Quotas::default());
+    assert_eq!(ladder.beginning_with(Some(Tier::Fast)), [haiku, PRIMARY, FALLBACK].map(ModelId::from));
+    assert_eq!(ladder.beginning_with(None), [PRIMARY, FALLBACK, haiku].map(ModelId::from));
 }

@@ -223,7 +223,8 @@ fn lead_line(told: &Told<'_>, lead: &Lead) -> Line {
 
 /// Count, denominator, share, normal; then the sparkline.
 pub(super) fn impact(told: &Told<'_>) -> Vec<Line> {
-    let Some(impact) = &told.analysis.impact else { return Vec::new() };
+    let also = (!told.also.is_empty()).then(|| Line::text(format!("Also firing: {}", told.also.join(", "))));
+    let Some(impact) = &told.analysis.impact else { return also.into_iter().collect() };
     let mut lines: Vec<Line> = impact.lines().into_iter().map(Line::text).collect();
     // What came in while the run went on.
     if let Condition::Still { last: Some((at, value)), .. } = told.condition
@@ -232,6 +233,7 @@ pub(super) fn impact(told: &Told<'_>) -> Vec<Line> {
         let value = quantity(*value, impact.unit.as_deref());
         lines.push(Line::text(format!("newest: {value} at {}", clock_time(*at))));
     }
+    lines.extend(also);
     lines
 }
 

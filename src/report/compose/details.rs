@@ -144,7 +144,8 @@ fn agents(told: &Told<'_>) -> Detail {
 }
 
 fn models(told: &Told<'_>) -> Detail {
-    let mut items: Vec<Line> = Vec::new();
+    let depth = format!("Depth {}: {}", told.depth.depth.as_str(), told.depth.reason);
+    let mut items = vec![Line::text(depth)];
     for (_, failure) in told.left {
         let diagnosis = diagnosis::of_failure(failure);
         items.push(Line::text(format!("Given up: {failure}")));

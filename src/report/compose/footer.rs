@@ -24,6 +24,9 @@ pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {
                     lines.push(Line::text(format!("Did not finish: {}", failed.join(", "))));
                 }
             }
+            lines.extend(
+                told.spent.tripped.map(|limit| Line::text(format!("Best so far: {}", limit.as_str()))),
+            );
             lines.extend(answered(told));
             lines.push(Line::text(format!("{}{} s · {run}", cost(told.spent), told.took.as_secs().max(1))));
         }
@@ -79,6 +82,7 @@ fn stand_in(model: &ModelId, failure: &Failure) -> String {
     let name = catalogue::name(model);
     match failure.class {
         ErrorClass::EndOfLife => format!("retired {name}"),
+        ErrorClass::Throttled if failure.attempts == 0 => format!("{name}, over its rate"),
         class => format!("{name}, {}", class.as_str()),
     }
 }
@@ -117,7 +121,9 @@ fn given_up(model: &ModelId, failure: &Failure) -> String {
         0 => String::new(),
         seconds => format!(" over {seconds} s"),
     };
-    if failure.attempts > 1 {
+    if failure.attempts == 0 && failure.class == ErrorClass::Throttled {
+        format!("{name} {}", failure.message)
+    } else if failure.attempts > 1 {
         format!("{name} {} {} times{waited}", failure.class.as_str(), failure.attempts)
     } else {
         format!("{name} {}", failure.class.as_str())

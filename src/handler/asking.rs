@@ -1,0 +1,222 @@
+//! The model side of a run: how deep it goes, what it may spend, and the agents.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::{Run, Why};
+use crate::analysis::{Analysis, Lead};
+use crate::clock::Deadline;
+use crate::diagnosis;
+use crate::evidence::{Ledger, Source, Status};
+use crate::investigation::depth::{self, Allowance, Choice, Considered, Depth, Features};
+use crate::investigation::{Case, Investigation, InvestigationOutcome, Means, brief, digest, investigate};
+use crate::model::budget::{Budget, Limits, Spent};
+use crate::model::caller::{Caller, CallerParts};
+use crate::model::pace::Quota;
+use crate::model::{Failure, ModelId, Usage, catalogue};
+use crate::redact::Fence;
+use crate::report::steps;
+use crate::run::{RunEvent, Stage};
+
+/// What the model side of a run left behind.
+pub(super) struct Asked {
+    pub(super) investigation: Option<Investigation>,
+    pub(super) left: Vec<(ModelId, Failure)>,
+    pub(super) spent: Spent,
+    pub(super) why_facts: Option<String>,
+    pub(super) depth: Choice,
+}
+
+impl Run<'_> {
+    /// Asks the agents, where the depth says so.
+    pub(super) async fn ask_models(
+        &self,
+        ledger: &Ledger,
+        analysis: &Analysis,
+        log_groups: &[String],
+        work_until: Deadline,
+    ) -> Asked {
+        let config = &self.services.config;
+        let day_left_usd = self.day_left_usd().await;
+        let chosen = depth::choose(&Considered {
+            asked: config.depth,
+            model_configured: self.services.model.is_some(),
+            time_left: work_until.time_left(),
+            allowance: self.allowance(work_until),
+            full_cost_usd: self.services.ladder.expected().and_then(full_cost_usd),
+            money_left_usd: day_left_usd.unwrap_or(f64::MAX).min(config.max_cost_usd),
+            features: self.features(ledger, analysis).await,
+        });
+        self.observer.emit(RunEvent::DepthChosen {
+            depth: chosen.depth.as_str().into(),
+            reason: chosen.reason.clone(),
+            planned_calls: chosen.depth.planned_calls(),
+        });
+        let (Depth::Brief | Depth::Full, Some(model)) = (chosen.depth, &self.services.model) else {
+            return Asked {
+                investigation: None,
+                left: Vec::new(),
+                spent: Spent::default(),
+                why_facts: Some(chosen.reason.clone()),
+                depth: chosen,
+            };
+        };
+        let caller = Caller::new(CallerParts {
+            model: Arc::clone(model),
+            ladder: Arc::clone(&self.services.ladder),
+            begin_with: chosen.depth.begins_with(),
+            backoff: config.backoff(),
+            budget: Budget::new(Limits {
+                cost_usd: config.max_cost_usd,
+                calls: config.max_model_calls,
+                tokens: config.max_tokens_per_run,
+                day_left_usd,
+            }),
+            observer: self.observer.clone(),
+            seed: self.seed,
+            call_limit: config.model_call_time,
+        });
+        let fence = Fence::new(self.seed);
+        let offered = steps::offered(&self.incident, ledger, analysis, log_groups);
+        let case = Case {
+            digest: digest::write(&self.incident, ledger, analysis, &fence),
+            ledger: ledger.clone(),
+            onset: analysis.onset.as_ref().map(|onset| onset.at),
+            window: self.incident.window,
+            place: self.incident.alarm.place.clone(),
+            earliest: self
+                .incident
+                .baselines
+                .iter()
+                .map(|baseline| baseline.window.start)
+                .fold(self.incident.window.start, Ord::min),
+            period_seconds: self.incident.alarm.metric().map_or(60, |metric| metric.period_seconds),
+            log_groups: log_groups.to_vec(),
+            known_names: digest::known_names(&self.incident),
+            steps: offered.iter().map(|step| (step.id.clone(), step.described())).collect(),
+            blind_spots: self
+                .incident
+                .resource
+                .service()
+                .map(|service| service.blind_spots.clone())
+                .unwrap_or_default(),
+            fence,
+        };
+        let means = Means {
+            caller: &caller,
+            telemetry: Arc::clone(&self.services.telemetry),
+            observer: self.observer,
+            deadline: work_until,
+        };
+        let work = async {
+            match chosen.depth {
+                Depth::Brief => brief::analyse(case, &means, Vec::new()).await,
+                Depth::Facts | Depth::Full => investigate(case, &means).await,
+            }
+        };
+        let investigation = self
+            .stage(Stage::Investigation, work, |investigation| match &investigation.outcome {
+                InvestigationOutcome::FactsOnly { reason, .. } => format!("facts only: {reason}"),
+                InvestigationOutcome::Investigated(verdict) => verdict.kind.as_str().to_owned(),
+            })
+            .await;
+        let spent = caller.spent();
+        self.charge_day(&spent).await;
+        let left = caller.left();
+        self.diagnose(&left);
+        Asked { investigation: Some(investigation), left, spent, why_facts: None, depth: chosen }
+    }
+
+    /// Returns what the expected model's quota lets through until then, where a rate of it is known.
+    fn allowance(&self, work_until: Deadline) -> Option<Allowance> {
+        let ladder = &self.services.ladder;
+        let entrance = ladder.entrance(ladder.expected()?)?;
+        let quota = entrance.quota();
+        (quota != Quota::default()).then(|| Allowance {
+            requests_per_minute: quota.requests,
+            calls: entrance.room(Depth::Full.planned_calls(), work_until.time_left()),
+        })
+    }
+
+    /// Returns what tells a simple case from others.
+    async fn features(&self, ledger: &Ledger, analysis: &Analysis) -> Features {
+        let found = |source| ledger.of_source(source).any(|item| item.status == Status::Found);
+        let lead = analysis.lead.as_ref();
+        Features {
+            known: self.is_known(lead).await,
+            lead: lead.is_some(),
+            rivals: lead.map_or(0, |lead| lead.rivals.len()),
+            logs: found(Source::Logs),
+            changes: found(Source::Changes),
+        }
+    }
+
+    /// Tells whether the same alarm went off before and was reported with a cause and with the lead that it has now.
+    async fn is_known(&self, lead: Option<&Lead>) -> bool {
+        let (Some(lead), Why::StateChange) = (lead, self.why) else { return false };
+        match self.services.store.latest(&self.incident.series).await {
+            Ok(Some(earlier)) => {
+                let entity =
+                    earlier.document.as_ref().and_then(|document| document.pointer("/data/lead/entity"));
+                let has_cause = matches!(earlier.outcome.as_deref(), Some("cause_shown" | "likely_cause"));
+                has_cause && entity.and_then(serde_json::Value::as_str) == Some(lead.entity.as_str())
+            }
+            Ok(None) => false,
+            Err(error) => {
+                let message =
+                    format!("the store did not answer, what was reported before is not known: {error}");
+                self.observer.emit(RunEvent::Warning { message });
+                false
+            }
+        }
+    }
+
+    /// Tells what the failures of the models that were given up mean.
+    fn diagnose(&self, left: &[(ModelId, Failure)]) {
+        for (model, failure) in left {
+            let diagnosis = diagnosis::of_failure(failure);
+            self.observer.emit(RunEvent::Diagnosed {
+                model: model.to_string(),
+                diagnosis: diagnosis.name,
+                cause: diagnosis.cause,
+                remedy: diagnosis.remedies.into_iter().next().unwrap_or_default(),
+                next: diagnosis.next,
+            });
+        }
+    }
+
+    /// Returns what may still be spent today, where that is limited. A store that fails costs the limit, never the
+    /// report.
+    async fn day_left_usd(&self) -> Option<f64> {
+        let limit = self.services.config.max_cost_usd_per_day?;
+        let spent = self.add_cost(0.0).await?;
+        Some((limit - spent).max(0.0))
+    }
+
+    /// Counts what the run cost towards the day.
+    async fn charge_day(&self, spent: &Spent) {
+        let cost = spent.cost_usd.filter(|cost| *cost > 0.0);
+        if let (Some(cost), Some(_)) = (cost, self.services.config.max_cost_usd_per_day) {
+            self.add_cost(cost).await;
+        }
+    }
+
+    async fn add_cost(&self, usd: f64) -> Option<f64> {
+        let day = self.services.clock.now().to_zoned_datetime(TimeZone::UTC).date();
+        match self.services.store.add_cost(day, usd).await {
+            Ok(sum) => Some(sum),
+            Err(error) => {
+                let message =
+                    format!("the store did not answer, the cost limit of the day does not hold: {error}");
+                self.observer.emit(RunEvent::Warning { message });
+                None
+            }
+        }
+    }
+}
+
+/// Returns what a full run is estimated to cost: about 60,000 tokens in and 6,000 out, as recorded runs took.
+fn full_cost_usd(model: &ModelId) -> Option<f64> {
+    catalogue::cost_usd(model, Usage { input: 60_000, output: 6_000, ..Usage::default() })
+}

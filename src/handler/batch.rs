@@ -1,0 +1,216 @@
+//! Several alarms in one event: at once but bounded, each under its own lease; those of one resource in order, and
+//! those that went off together as one investigation.
+
+use futures::FutureExt;
+use futures::stream::{self, StreamExt};
+use jiff::SignedDuration;
+
+use super::{HandlerError, Run, RunSummary, Services, Why};
+use crate::alarm::{Alarm, AlarmState};
+use crate::clock::Deadline;
+use crate::id::{EventKey, RunId, Seed};
+use crate::incident::{Incident, Resource};
+use crate::run::{RECORD_FORMAT, RunEvent, RunRecord, Stage};
+use crate::store::Begin;
+
+/// Resources that are worked on at once. Their model calls share one pace; more would only wait for it together.
+const MOST_LANES: usize = 4;
+
+/// Alarms of one resource that went off within this time of one another are one incident.
+const TOGETHER: SignedDuration = SignedDuration::from_mins(15);
+
+/// One run to be made: an alarm, and those that its report answers as well.
+#[derive(Debug, Clone, PartialEq)]
+struct Unit {
+    alarm: Alarm,
+    why: Why,
+    also: Vec<Alarm>,
+}
+
+/// What became of one alarm.
+type Outcome = Result<RunSummary, HandlerError>;
+
+/// Deals with every alarm.
+pub(super) async fn work(wanted: Vec<(Alarm, Why)>, deadline: Deadline, services: &Services) -> Vec<Outcome> {
+    let lanes = lanes(wanted).into_iter().map(|lane| {
+        // Boxed, so that the state of a whole run is not carried about on the stack of every caller.
+        Box::pin(async move {
+            let mut outcomes = Vec::new();
+            for unit in lane {
+                outcomes.extend(Box::pin(together(unit, deadline, services)).await);
+            }
+            outcomes
+        })
+    });
+    stream::iter(lanes).buffered(MOST_LANES).concat().await
+}
+
+/// Sorts alarms into lanes, one a resource. Lanes and what is in them keep the order of the event.
+fn lanes(wanted: Vec<(Alarm, Why)>) -> Vec<Vec<Unit>> {
+    let mut lanes: Vec<(Resource, Vec<Unit>)> = Vec::new();
+    for (alarm, why) in wanted {
+        let resource = Resource { qualifier: None, ..Resource::of(&alarm) };
+        let of_same = |(known, units): &&mut (Resource, Vec<Unit>)| {
+            *known == resource && units.first().is_some_and(|unit| unit.alarm.place == alarm.place)
+        };
+        match lanes.iter_mut().find(of_same) {
+            Some((_, units)) => match units.last_mut().filter(|last| belongs(last, &alarm, why)) {
+                Some(last) => last.also.push(alarm),
+                None => units.push(Unit { alarm, why, also: Vec::new() }),
+            },
+            None => lanes.push((resource, vec![Unit { alarm, why, also: Vec::new() }])),
+        }
+    }
+    lanes.into_iter().map(|(_, units)| units).collect()
+}
+
+/// Tells whether an alarm of the same resource belongs to a run: both went off, by themselves, and together. The same
+/// state change twice does not; the second finds the first one reported.
+fn belongs(unit: &Unit, alarm: &Alarm, why: Why) -> bool {
+    let went_off = |alarm: &Alarm, why| why == Why::StateChange && alarm.new_state == AlarmState::Alarm;
+    let repeated = std::iter::once(&unit.alarm).chain(&unit.also).any(|known| key(known) == key(alarm));
+    went_off(&unit.alarm, unit.why)
+        && went_off(alarm, why)
+        && !repeated
+        && alarm.changed_at.duration_since(unit.alarm.changed_at).abs() <= TOGETHER
+}
+
+fn key(alarm: &Alarm) -> EventKey {
+    EventKey::new(&alarm.series_key(), alarm.new_state.as_str(), alarm.changed_at)
+}
+
+/// Runs a unit. The others are delivered by its report and recorded as merged; where it made none that names them,
+/// each is run by itself.
+async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Outcome> {
+    let mut joined = Vec::new();
+    let mut apart = Vec::new();
+    for other in unit.also {
+        match services.store.begin(&key(&other), deadline.time_left()).await {
+            Ok(Begin::Fresh(None)) | Err(_) => joined.push(other),
+            Ok(Begin::Fresh(Some(_))) => {
+                // An earlier try of its own left a record to continue from.
+                release(&other, services).await;
+                apart.push(other);
+            }
+            // Its own run finds the same and says so.
+            Ok(Begin::InProgress | Begin::Done(_)) => apart.push(other),
+        }
+    }
+    let mut names: Vec<String> = joined.iter().map(|alarm| alarm.name.clone()).collect();
+    names.retain(|name| *name != unit.alarm.name);
+    names.dedup();
+    let lead = unit.alarm.name.clone();
+    let outcome = run(unit.alarm, unit.why, names, deadline, services).await;
+    let mut outcomes = Vec::new();
+    for other in joined {
+        match outcome.as_ref().ok().filter(|summary| other.name == lead || names_it(summary, &other)) {
+            Some(summary) if summary.document.is_some() => {
+                outcomes.push(Ok(merged(&other, summary, services).await))
+            }
+            Some(_) | None => apart.push(other.clone()),
+        }
+        release(&other, services).await;
+    }
+    outcomes.insert(0, outcome);
+    for other in apart {
+        outcomes.push(run(other, Why::StateChange, Vec::new(), deadline, services).await);
+    }
+    outcomes
+}
+
+/// Tells whether the report names the alarm: one that an earlier try composed may not.
+fn names_it(summary: &RunSummary, alarm: &Alarm) -> bool {
+    let also = summary.document.as_ref().and_then(|document| document.data.get("also_firing"));
+    let mut names = also.and_then(serde_json::Value::as_array).into_iter().flatten();
+    names.any(|name| name.as_str() == Some(alarm.name.as_str()))
+}
+
+/// Records an alarm as answered by another one's report.
+async fn merged(alarm: &Alarm, lead: &RunSummary, services: &Services) -> RunSummary {
+    let record = RunRecord {
+        format: RECORD_FORMAT,
+        run_id: lead.run_id.clone(),
+        event: key(alarm),
+        stage: Stage::Delivery,
+        outcome: Some("merged".into()),
+        document: None,
+        receipts: lead.delivered.clone(),
+    };
+    if let Err(error) = services.store.save(&record).await {
+        services.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
+    }
+    RunSummary {
+        run_id: record.run_id,
+        alarm: alarm.name.clone(),
+        outcome: "merged".into(),
+        document: None,
+        delivered: record.receipts,
+        undelivered: Vec::new(),
+    }
+}
+
+async fn release(alarm: &Alarm, services: &Services) {
+    if let Err(error) = services.store.release(&key(alarm)).await {
+        services
+            .observer
+            .emit(RunEvent::Warning { message: format!("the lease was not given back: {error}") });
+    }
+}
+
+/// One record under its lease.
+async fn run(
+    alarm: Alarm,
+    why: Why,
+    also: Vec<String>,
+    deadline: Deadline,
+    services: &Services,
+) -> Result<RunSummary, HandlerError> {
+    let seed = services.seed.unwrap_or_else(Seed::random);
+    let run_id = RunId::mint(seed);
+    let observer = services.observer.for_run(&run_id);
+    let name = alarm.name.clone();
+    let mut incident = Incident::from_alarm(alarm, services.clock.now(), seed);
+    if why == Why::AskedByName {
+        // A recorded seed mints the same run id each time, and the same question is answered each time.
+        incident.event = EventKey::of_request(&incident.series, &RunId::mint(Seed::random()));
+    }
+    let event = incident.event.clone();
+    let begun = services.store.begin(&event, deadline.time_left()).await;
+    let earlier = match begun {
+        Ok(Begin::Fresh(record)) => record,
+        Ok(Begin::InProgress) => return Err(HandlerError::InProgress { alarm: name }),
+        Ok(Begin::Done(record)) => {
+            return Ok(RunSummary {
+                run_id: record.run_id.clone(),
+                alarm: name,
+                outcome: "already_reported".into(),
+                document: None,
+                delivered: record.receipts.clone(),
+                undelivered: Vec::new(),
+            });
+        }
+        // A store that fails costs deduplication, never the report.
+        Err(error) => {
+            observer.emit(RunEvent::Warning {
+                message: format!("the store did not answer, duplicates are possible: {error}"),
+            });
+            None
+        }
+    };
+    let work = Run { services, observer: &observer, deadline, seed, incident, why, also };
+    // A panic must give the lease back, or the retry would find the event "in progress".
+    let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
+    if let Err(error) = services.store.release(&event).await {
+        observer.emit(RunEvent::Warning { message: format!("the lease was not given back: {error}") });
+    }
+    match outcome {
+        Ok(result) => result,
+        Err(_) => Err(HandlerError::Broken {
+            alarm: name,
+            reason: "a panic, which is a defect of the program".into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
