@@ -3,6 +3,7 @@
 //! The questions are asked by the command line through `aws`; here are their answers as plain data and the judgement over
 //! them. An answer that is missing is never a fault: it becomes a note that says which permission would give it.
 
+pub mod listing;
 pub mod models;
 pub mod quota;
 pub mod surroundings;
@@ -119,6 +120,13 @@ pub struct Account {
     pub availability: BTreeMap<String, Seen<Availability>>,
     /// What a minimal call brought, by model; empty where none was made.
     pub calls: BTreeMap<ModelId, Result<(), Failure>>,
+}
+
+impl Account {
+    /// Tells whether anything of AWS answered, so that the credentials are good.
+    pub fn was_reached(&self) -> bool {
+        self.identity.is_ok() || self.offered.is_ok() || self.profiles.is_ok() || self.quotas.is_ok()
+    }
 }
 
 /// How good a finding is.

@@ -15,4 +15,4 @@ pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Document, Line, Section, Span};
+pub use document::{Document, FORMAT, Line, Section, Span};

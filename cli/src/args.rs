@@ -10,11 +10,12 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
-Reads AWS, never changes it. Posts to Slack or SNS only with 'investigate --post'.
-Exit codes: 0 report done · 1 failed · 2 usage or configuration · 3 facts only
+Reads AWS, never changes it. Posts only with 'investigate --post' or 'doctor --post-test'.
+Exit codes: 0 done · 1 failed, or no usable model (doctor) · 2 usage or configuration · 3 facts only
 
 Examples:
   sre-agent demo
+  sre-agent doctor --profile prod --region us-east-1
   sre-agent investigate invoice-render-errors --profile prod --depth facts
   sre-agent emulate lambda-bad-deploy --port 4600";
 
@@ -45,6 +46,52 @@ Examples:
   sre-agent investigate events/sns-metric-alarm.json --scenario scenarios/lambda-bad-deploy
   sre-agent investigate - --json < event.json";
 
+const AFTER_DOCTOR: &str = "\
+Asks who the caller is, where prompts can go, and takes every configured model through lifecycle,
+profile, the account's gates and quota; tries each kind of reading; looks at channels and store.
+A permission that only doctor needs and that is missing becomes a note.
+
+With --call-models each configured model answers one minimal call (a few tokens). A first call can
+accept a Marketplace subscription of the account, so it is not made unless asked for.
+A webhook cannot be tested without posting: --post-test posts one line to every channel.
+
+Exit code 0: a configured model is usable. 1: none is. 2: usage or configuration.
+
+Examples:
+  sre-agent doctor --profile prod --region us-east-1
+  sre-agent doctor --call-models --json
+  sre-agent doctor --scenario lambda-bad-deploy";
+
+const AFTER_MODELS: &str = "\
+Without credentials the catalogue is printed alone, and said so on standard error.
+
+Examples:
+  sre-agent models --region us-east-1
+  sre-agent models --scenario lambda-bad-deploy --json";
+
+const AFTER_DIAGNOSE: &str = "\
+Explains what a failed call of a model means, also one that another program made: its class, whether
+to try again, the cause, what to do, and the next command. Nothing is asked of AWS.
+With --model the explanation names the model where the text does not.
+
+Examples:
+  sre-agent diagnose \"ThrottlingException: Too many requests, please wait before trying again.\"
+  sre-agent diagnose --model us.anthropic.claude-3-5-sonnet-v2:0 \"The provided model identifier is invalid.\"
+  aws bedrock-runtime converse ... 2>&1 | sre-agent diagnose -";
+
+const AFTER_IAM_POLICY: &str = "\
+Prints what IAM has to allow for the models: the profile, and the model in the source Region and in
+every destination Region; for a global profile also the model without a Region. No wildcards.
+Without --model the configured models are taken. The destination Regions come from a built-in table;
+with --profile the account is asked. Nothing is changed.
+
+--marketplace prints another policy instead: for an admin, once, to subscribe the account.
+
+Examples:
+  sre-agent iam-policy --model us.anthropic.claude-sonnet-4-6 --region us-east-1 --account 123456789012
+  sre-agent iam-policy --model us.anthropic.claude-haiku-4-5-20251001-v1:0 --global --region eu-west-1
+  sre-agent iam-policy --model us.anthropic.claude-haiku-4-5-20251001-v1:0 --marketplace";
+
 const AFTER_EMULATE: &str = "\
 Serves CloudWatch, CloudWatch Logs, Lambda, SNS, SSM, Bedrock Converse and a Slack webhook on one
 port until Ctrl-C. Requests must be signed; any credentials will do.
@@ -65,13 +112,42 @@ Examples:
     max_term_width = 100,
     arg_required_else_help = true
 )]
-pub(crate) struct Arguments {
+struct Typed {
     /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    command: Option<Command>,
+    /// Answer one question: "List your available capabilities and tools"
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    prompt: Option<String>,
+    /// Who answers a --prompt [default: bedrock]
+    #[arg(long, value_enum, requires = "prompt", hide_possible_values = true)]
+    provider: Option<Provider>,
     /// What several commands understand.
     #[command(flatten)]
+    shared: Shared,
+}
+
+/// The command line, read.
+pub(crate) struct Arguments {
+    /// What to do.
+    pub(crate) asked: Asked,
+    /// What several commands understand.
     pub(crate) shared: Shared,
+}
+
+/// What is wanted.
+pub(crate) enum Asked {
+    /// A command.
+    Command(Command),
+    /// An answer to a question.
+    Prompt(String),
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Provider {
+    /// Amazon Bedrock
+    Bedrock,
 }
 
 /// The commands that work.
@@ -83,6 +159,18 @@ pub(crate) enum Command {
     /// Investigate an alarm now: alarm name, event file, or - for stdin
     #[command(after_help = AFTER_INVESTIGATE)]
     Investigate(Investigate),
+    /// See whether the agent can work here: models, quotas, permissions, channels
+    #[command(after_help = AFTER_DOCTOR)]
+    Doctor(Doctor),
+    /// List the known models with access, lifecycle, quota and price in this account
+    #[command(after_help = AFTER_MODELS)]
+    Models,
+    /// Explain an error of a model call: cause, remedies, next command
+    #[command(after_help = AFTER_DIAGNOSE)]
+    Diagnose(Diagnose),
+    /// Print the IAM policy that lets a role call models
+    #[command(after_help = AFTER_IAM_POLICY)]
+    IamPolicy(IamPolicy),
     /// Serve a recorded incident as a local AWS, Bedrock and Slack
     #[command(after_help = AFTER_EMULATE)]
     Emulate(Emulate),
@@ -114,7 +202,7 @@ pub(crate) struct Shared {
     pub(crate) depth: Option<Depth>,
     /// Model to try first; the fallback list follows
     #[arg(long, global = true, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) model: Option<String>,
+    pub(crate) model: Vec<String>,
     /// Stop calling models at this sum [default: 0.50]
     #[arg(long, global = true, value_name = "USD", value_parser = cost)]
     pub(crate) max_cost: Option<f64>,
@@ -184,6 +272,42 @@ pub(crate) struct Investigate {
     pub(crate) deadline: Option<Duration>,
 }
 
+/// `doctor`
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Make one minimal call of each configured model; a first one may accept a Marketplace subscription
+    #[arg(long)]
+    pub(crate) call_models: bool,
+    /// Post one test message to every configured channel
+    #[arg(long)]
+    pub(crate) post_test: bool,
+    /// Try reading on this Lambda function instead of a name that does not exist
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) function: Option<String>,
+}
+
+/// `diagnose`
+#[derive(Debug, Args)]
+pub(crate) struct Diagnose {
+    /// The error as it was printed, or - for standard input
+    #[arg(required = true, value_name = "TEXT")]
+    pub(crate) text: Vec<String>,
+}
+
+/// `iam-policy`
+#[derive(Debug, Args)]
+pub(crate) struct IamPolicy {
+    /// For the global profile of each model
+    #[arg(long)]
+    pub(crate) global: bool,
+    /// Account of the caller [default: the placeholder 123456789012]
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub(crate) account: Option<String>,
+    /// Print the one-time policy for the admin who subscribes the account, instead
+    #[arg(long)]
+    pub(crate) marketplace: bool,
+}
+
 /// `emulate`
 #[derive(Debug, Args)]
 pub(crate) struct Emulate {
@@ -225,6 +349,10 @@ pub(crate) struct Trouble {
 const USED: &[(&str, &[&str])] = &[
     ("demo", &["depth", "model", "max_cost", "json", "quiet"]),
     ("investigate", &["profile", "region", "scenario", "depth", "model", "max_cost", "json", "quiet"]),
+    ("doctor", &["profile", "region", "scenario", "model", "json", "quiet"]),
+    ("models", &["profile", "region", "scenario", "model", "json", "quiet"]),
+    ("diagnose", &["model", "json"]),
+    ("iam-policy", &["profile", "region", "scenario", "model", "quiet"]),
     ("emulate", &[]),
     ("completions", &[]),
 ];
@@ -234,7 +362,24 @@ pub(crate) fn read() -> Arguments {
     let mut command = Arguments::as_command();
     let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
         refuse_unused(&mut command, &matches)?;
-        Arguments::from_arg_matches(&matches)
+        let Typed { command: typed, prompt, provider, shared } = Typed::from_arg_matches(&matches)?;
+        let asked = match (typed, prompt) {
+            (Some(command), None) => Asked::Command(command),
+            (None, Some(question)) => {
+                match provider {
+                    Some(Provider::Bedrock) | None => {}
+                }
+                Asked::Prompt(question)
+            }
+            (Some(_), Some(_)) => {
+                return Err(command.error(ErrorKind::ArgumentConflict, "--prompt is asked without a command"));
+            }
+            (None, None) => {
+                let text = "a command or --prompt is wanted; 'sre-agent --help' lists them";
+                return Err(command.error(ErrorKind::MissingSubcommand, text));
+            }
+        };
+        Ok(Arguments { asked, shared })
     });
     parsed.unwrap_or_else(|error| error.exit())
 }
@@ -242,7 +387,7 @@ pub(crate) fn read() -> Arguments {
 impl Arguments {
     /// Returns the parser, with the shared options hidden where a command has no use for them.
     pub(crate) fn as_command() -> clap::Command {
-        let mut command = Arguments::command();
+        let mut command = Typed::command();
         let shared: Vec<clap::Arg> =
             command.get_arguments().filter(|argument| argument.is_global_set()).cloned().collect();
         for (name, used) in USED {
@@ -270,6 +415,11 @@ fn refuse_unused(command: &mut clap::Command, matches: &ArgMatches) -> Result<()
             };
             return Err(conflict(command, name, text));
         }
+    }
+    let models = own.get_many::<String>("model").map_or(0, Iterator::count);
+    if models > 1 && name != "iam-policy" {
+        let text = format!("'{name}' takes one --model; SRE_AGENT_FALLBACK_MODELS names those that follow");
+        return Err(conflict(command, name, text));
     }
     if own.value_source("scenario") == Some(ValueSource::CommandLine) {
         for argument in ["profile", "region"] {
@@ -314,6 +464,14 @@ fn action(text: &str) -> Result<String, String> {
     match text.split_once(':') {
         Some((service, operation)) if !service.is_empty() && !operation.is_empty() => Ok(text.to_owned()),
         _ => Err("give an IAM action, for instance logs:FilterLogEvents or logs:*".to_owned()),
+    }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("give the 12 digits of an AWS account".to_owned())
     }
 }
 

@@ -10,12 +10,15 @@ pub(crate) enum Ending {
     Done,
     /// A model was wanted and none answered: the report holds facts only.
     FactsOnly,
+    /// The account was examined, and no configured model can be called.
+    NothingUsable,
 }
 
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Done => ExitCode::SUCCESS,
+            Ending::NothingUsable => ExitCode::from(1),
             Ending::FactsOnly => ExitCode::from(3),
         }
     }

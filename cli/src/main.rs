@@ -4,29 +4,34 @@
 
 mod args;
 mod demo;
+mod diagnose;
+mod doctor;
 mod emulate;
 mod environment;
 mod failure;
+mod iam_policy;
 mod investigate;
 mod local;
+mod models;
 mod output;
 mod progress;
+mod prompt;
+mod survey;
 mod wiring;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Asked, Command, Shared};
 use crate::failure::{Ending, Failure};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = args::read();
-    let ended = match arguments.command {
-        Command::Demo(demo) => demo::run(demo, &arguments.shared).await,
-        Command::Investigate(investigate) => investigate::run(investigate, &arguments.shared).await,
-        Command::Emulate(emulate) => emulate::run(emulate).await,
-        Command::Completions { shell } => completions(shell),
+    let shared = &arguments.shared;
+    let ended = match arguments.asked {
+        Asked::Prompt(question) => prompt::run(&question, shared),
+        Asked::Command(command) => run(command, shared).await,
     };
     match ended {
         Ok(ending) => ending.into(),
@@ -35,6 +40,19 @@ async fn main() -> ExitCode {
             let _unheard = writeln!(std::io::stderr(), "{failure}");
             failure.into()
         }
+    }
+}
+
+async fn run(command: Command, shared: &Shared) -> Result<Ending, Failure> {
+    match command {
+        Command::Demo(demo) => demo::run(demo, shared).await,
+        Command::Investigate(investigate) => investigate::run(investigate, shared).await,
+        Command::Doctor(doctor) => doctor::run(&doctor, shared).await,
+        Command::Models => models::run(shared).await,
+        Command::Diagnose(diagnose) => diagnose::run(&diagnose, shared),
+        Command::IamPolicy(policy) => iam_policy::run(&policy, shared).await,
+        Command::Emulate(emulate) => emulate::run(emulate).await,
+        Command::Completions { shell } => completions(shell),
     }
 }
 

@@ -12,8 +12,11 @@ use sre_agent::report::{Document, json as report_json, markdown, slack, terminal
 use crate::environment::takes_colour;
 use crate::failure::Failure;
 
-/// Format number of the JSON document on standard output.
-const FORMAT: u32 = 1;
+/// Format number of the JSON documents on standard output.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Columns of text for people; a narrower terminal wraps by itself.
+const WIDTH: usize = 100;
 
 /// Writes to standard output. A reader that has read enough is not an error.
 pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
@@ -24,6 +27,46 @@ pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
         }
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Folds a text after its head, with the lines below it under the text, and keeps what came from outside from steering
+/// the terminal.
+pub(crate) fn fold(head: &str, text: &str) -> String {
+    let indent = head.chars().count();
+    let mut lines = head.to_owned();
+    let mut at = indent;
+    for word in text.split_whitespace() {
+        let word: String = word.chars().filter(|letter| !letter.is_control()).collect();
+        let length = word.chars().count();
+        if at > indent && at + 1 + length > WIDTH {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(indent));
+            at = indent;
+        } else if at > indent {
+            lines.push(' ');
+            at += 1;
+        }
+        lines.push_str(&word);
+        at += length;
+    }
+    lines.push('\n');
+    lines
+}
+
+/// Sets rows in columns, two blanks between; the last column is as wide as it is.
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..count)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 /// The card, kept until the run is over: progress on the same terminal would tear it.

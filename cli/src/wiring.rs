@@ -85,7 +85,7 @@ impl Settings {
         if let Some(depth) = shared.depth {
             self.set("SRE_AGENT_DEPTH", depth.as_str());
         }
-        if let Some(model) = &shared.model {
+        if let Some(model) = shared.model.first() {
             self.set("SRE_AGENT_MODEL", model);
         }
         if let Some(cost) = shared.max_cost {

@@ -1,10 +1,12 @@
 //! Whether a model can be called: lifecycle, profile, the account's gates, quota, and a call where one was made.
 
+use std::fmt::Write as _;
+
 use crate::clock::Timestamp;
 use crate::diagnosis;
 use crate::doctor::{Account, Availability, Check, Level, Lifecycle, OfferedModel, Profile, quota};
 use crate::iam::{self, Access, access};
-use crate::model::{ModelId, catalogue};
+use crate::model::{ErrorClass, ModelId, catalogue};
 
 /// Days before its end of life from which a model is warned of.
 const WARNED_DAYS: i64 = 60;
@@ -40,7 +42,7 @@ pub fn judge(model: &ModelId, account: &Account) -> Judged {
         checks.extend(quota::judge(model, quotas));
     }
     checks.extend(call(model, account));
-    if account.identity.is_err() {
+    if !account.was_reached() && !account.calls.contains_key(model) {
         checks.push(Check::new(Level::Bad, model.as_str(), "nobody can call it without credentials"));
     }
     if checks.is_empty() {
@@ -58,6 +60,10 @@ pub fn judge(model: &ModelId, account: &Account) -> Judged {
 /// Returns the notes on what could not be read of any model.
 pub fn unread(account: &Account) -> Vec<Check> {
     let mut notes = Vec::new();
+    if !account.was_reached() {
+        // Who and where says why; four more notes would only repeat it.
+        return notes;
+    }
     notes.extend(account.offered.as_ref().err().map(|error| Check::unseen("lifecycle of models", error)));
     notes.extend(account.profiles.as_ref().err().map(|error| Check::unseen("inference profiles", error)));
     notes.extend(account.quotas.as_ref().err().map(|error| Check::unseen("quotas", error)));
@@ -263,14 +269,17 @@ fn call(model: &ModelId, account: &Account) -> Option<Check> {
         Err(failure) => {
             let found = diagnosis::of_failure(failure);
             let fix = found.remedies.into_iter().next().unwrap_or_default();
-            let reason = format!("a minimal call failed, {}: {}", failure.class.as_str(), found.cause);
+            let mut reason = format!("a minimal call failed, {}: {}", failure.class.as_str(), found.cause);
+            if matches!(failure.class, ErrorClass::InvalidRequest | ErrorClass::Unknown) {
+                let _written = write!(reason, " It said: {}", failure.message);
+            }
             Check::new(Level::Bad, model.as_str(), reason).fix(format!("{fix} Next: {}", found.next))
         }
     })
 }
 
 /// Returns `2026-03-01`.
-fn day(at: Timestamp) -> String {
+pub fn day(at: Timestamp) -> String {
     at.to_string().chars().take(10).collect()
 }
 

@@ -2,13 +2,11 @@
 
 use crate::doctor::{Check, Level, Quota};
 use crate::iam::{Access, access};
+use crate::investigation::depth::Depth;
 use crate::model::ModelId;
 
-/// Model calls of one investigation at `brief`, repairs included.
-const BRIEF_CALLS: f64 = 2.0;
-
-/// Fewest and most model calls of one investigation at `full`.
-const FULL_CALLS: (f64, f64) = (6.0, 11.0);
+/// Fewest model calls of one investigation at `full`: plan, two specialists of one turn, one tool round, merge, review.
+const LEAST_FULL_CALLS: f64 = 6.0;
 
 /// Tokens of one investigation at `full`, in and out.
 const FULL_TOKENS: f64 = 66_000.0;
@@ -77,18 +75,19 @@ pub fn judge(model: &ModelId, quotas: &[Quota]) -> Vec<Check> {
 }
 
 fn judge_requests(model: &ModelId, quota: &Quota) -> Check {
-    let (fewest, most) = FULL_CALLS;
+    let brief = f64::from(Depth::Brief.planned_calls());
+    let most = f64::from(Depth::Full.planned_calls());
     let allowed = format!("{} a minute", calls(quota.value));
     let (level, reason) = if quota.value < 1.0 {
         (Level::Bad, "its quota is 0 requests a minute: every call is throttled".to_owned())
-    } else if quota.value < BRIEF_CALLS {
+    } else if quota.value < brief {
         (
             Level::Warning,
             format!(
                 "{allowed}: quota too small for an investigation at full (6 to 11 calls), just enough for brief (1, 2 with a repair)"
             ),
         )
-    } else if quota.value < fewest {
+    } else if quota.value < LEAST_FULL_CALLS {
         (
             Level::Warning,
             format!(

@@ -24,9 +24,9 @@ const IMPORTS: &[(&str, &str)] = &[
     ("gather", "clock id redact alarm playbook incident evidence analysis run"),
     ("diagnosis", "clock id redact model"),
     ("iam", "clock id redact model"),
-    ("doctor", "clock id redact evidence gather model diagnosis iam"),
     ("agent", "clock id redact evidence analysis finding gather model run"),
     ("investigation", "clock id redact incident evidence analysis finding gather agent model run"),
+    ("doctor", "clock id redact evidence gather model investigation diagnosis iam"),
     (
         "report",
         "clock id redact alarm playbook incident evidence analysis finding gather investigation model \

@@ -100,7 +100,16 @@ fn each_closed_gate_makes_a_model_unusable_and_names_itself() {
         ),
         ("pending", |account| gate(account).agreement = Some("PENDING".into()), "still being processed"),
         ("no quota", |account| account.quotas.as_mut().unwrap()[0].value = 0.0, "quota is 0"),
-        ("nobody", |account| account.identity = unseen("sts:GetCallerIdentity"), "without credentials"),
+        (
+            "nobody",
+            |account| {
+                account.identity = unseen("sts:GetCallerIdentity");
+                account.offered = unseen("bedrock:ListFoundationModels");
+                account.profiles = unseen("bedrock:ListInferenceProfiles");
+                account.quotas = unseen("servicequotas:ListServiceQuotas");
+            },
+            "without credentials",
+        ),
     ];
     for (name, change, words) in rows {
         let mut account = account();

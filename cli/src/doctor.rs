@@ -1,0 +1,166 @@
+//! `doctor`: whether the agent can work in this account, with reasons and fixes.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+use sre_agent::alarm::AlarmState;
+use sre_agent::aws;
+use sre_agent::clock::{Clock, Deadline};
+use sre_agent::delivery::{Webhook, deliver_all};
+use sre_agent::doctor::surroundings::{self, SeenChannel};
+use sre_agent::doctor::{Check, Examination, Level};
+use sre_agent::report::{Document, Line};
+use sre_agent::run::Observer;
+
+use crate::args::{Doctor, Shared};
+use crate::failure::{Ending, Failure};
+use crate::output::{self, fold};
+use crate::progress::say;
+use crate::survey::{Place, survey};
+
+/// Time for posting the test message.
+const POST_TIME: Duration = Duration::from_secs(15);
+
+/// The name that is probed where none is given.
+const PROBE: &str = "sre-agent-doctor-probe";
+
+/// Examines the account and prints what was found.
+pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failure> {
+    let place = Place::of(shared).await?;
+    if place.region.is_empty() {
+        return Err(Failure::usage("no AWS Region is set")
+            .hint("Give --region, set AWS_REGION, or name a --profile that has one."));
+    }
+    let now = place.config.as_of.map_or(Clock::Wall, Clock::Fixed).now();
+    let posts = if asked.post_test { "posts one test message" } else { "posts nothing" };
+    let calls = if asked.call_models {
+        "calls each configured model once (a first call may accept a Marketplace subscription)"
+    } else {
+        "calls no model"
+    };
+    say(shared.quiet, format_args!("asks AWS in {}, changes nothing, {calls}, {posts}", place.region));
+
+    let mut account = survey(&place, now).await;
+    let models = place.config.models.clone();
+    let reachable = account.was_reached();
+    if reachable {
+        place.read_availability(&mut account, &models).await;
+    }
+    if asked.call_models {
+        place.call(&mut account, &models).await;
+    }
+    let mut examination = Examination::of(&account, &models);
+    if reachable {
+        let tried = place.try_reading(now, asked.function.as_deref().unwrap_or(PROBE)).await;
+        examination.parts.push(surroundings::permissions(&tried));
+    }
+    examination.parts.push(surroundings::channels(&channels(&place, asked.post_test).await));
+    examination.parts.push(surroundings::store());
+
+    let conclusion = examination.conclusion();
+    let printed = if shared.json {
+        let document = json!({
+            "format": output::FORMAT,
+            "region": account.region,
+            "account": account.identity.as_ref().ok().map(|identity| identity.account.clone()),
+            "conclusion": conclusion,
+            "usable": examination.usable,
+            "parts": examination.parts,
+        });
+        format!("{document:#}\n")
+    } else {
+        as_text(&examination, asked.call_models)
+    };
+    output::to_stdout(printed.as_bytes())?;
+    Ok(if examination.usable.is_empty() { Ending::NothingUsable } else { Ending::Done })
+}
+
+/// Looks at the channels, and posts to them where that was asked for.
+async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
+    let config = &place.config;
+    let webhook = config.slack_webhook.as_ref();
+    let configured = aws::channels(&place.sdk, webhook, config.findings_topic.as_deref()).await;
+    let posted = if post {
+        deliver_all(
+            &configured.channels,
+            &test_message(place),
+            Deadline::after(POST_TIME),
+            &[],
+            &Observer::new(Vec::new()),
+        )
+        .await
+    } else {
+        Vec::new()
+    };
+    let mut posted = posted.into_iter().map(|result| result.map(drop).map_err(|error| error.reason));
+    configured
+        .channels
+        .iter()
+        .map(|channel| {
+            let name = channel.name();
+            let fault = configured.faults.iter().find_map(|fault| fault.strip_prefix(&format!("{name}: ")));
+            let place = match webhook {
+                Some(Webhook::Parameter(parameter)) if name != "sns" => {
+                    format!("{name} in SSM parameter {parameter}")
+                }
+                Some(_) | None => name.to_owned(),
+            };
+            SeenChannel { name: place, fault: fault.map(str::to_owned), posted: posted.next() }
+        })
+        .collect()
+}
+
+fn test_message(place: &Place) -> Document {
+    Document {
+        format: sre_agent::report::FORMAT,
+        run_id: "doctor".into(),
+        state: AlarmState::Ok,
+        recovered: true,
+        push: "sre-agent doctor: test message, nothing is wrong.".into(),
+        title: Line::text("sre-agent doctor: test message"),
+        condition: Line::text(format!(
+            "Sent from {} to see whether this channel takes messages.",
+            place.region
+        )),
+        verdict: Line::text("TEST"),
+        statement: vec![Line::text("Nothing is wrong and nothing has to be done.")],
+        impact: Vec::new(),
+        sections: Vec::new(),
+        limits: Vec::new(),
+        links: Vec::new(),
+        footer: Vec::new(),
+        details: Vec::new(),
+        data: json!({ "test": true }),
+    }
+}
+
+fn as_text(examination: &Examination, called: bool) -> String {
+    let mut text = String::new();
+    for part in &examination.parts {
+        // Writing to a `String` cannot fail.
+        let _written = writeln!(text, "{}", part.heading);
+        let mut subject = "";
+        for check in &part.checks {
+            if check.subject != subject {
+                subject = &check.subject;
+                let _written = writeln!(text, "  {subject}");
+            }
+            text.push_str(&as_lines(check));
+        }
+        text.push('\n');
+    }
+    let _written = writeln!(text, "{}", examination.conclusion());
+    if !called {
+        text.push_str("No model was called; --call-models makes one minimal call of each.\n");
+    }
+    text
+}
+
+fn as_lines(check: &Check) -> String {
+    let mut lines = fold(&format!("    {:<8} ", check.level.as_str()), &check.reason);
+    if let Some(fix) = check.fix.as_ref().filter(|_| check.level > Level::Good) {
+        lines.push_str(&fold(&format!("    {:<8} ", ""), &format!("-> {fix}")));
+    }
+    lines
+}

@@ -1,0 +1,167 @@
+//! Asks an account about its models, for `doctor` and `models`; judges nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use sre_agent::aws::{self, AwsTelemetry, Bedrock, ModelAccess, SdkConfig};
+use sre_agent::clock::Timestamp;
+use sre_agent::config::Config;
+use sre_agent::doctor::{Account, Seen};
+use sre_agent::evidence::{MetricId, Statistic};
+use sre_agent::gather::Telemetry;
+use sre_agent::gather::telemetry::{LogRequest, MetricQuery, MetricsRequest};
+use sre_agent::incident::Window;
+use sre_agent::model::{
+    Content, ConverseRequest, Failure as ModelFailure, Message, Model, ModelId, Speaker, ToolChoice,
+};
+
+use crate::args::Shared;
+use crate::failure::Failure;
+use crate::local::{LocalAws, scenario};
+use crate::wiring::{self, Settings};
+
+/// Time for the minimal call of a model.
+const CALL_TIME: Duration = Duration::from_secs(60);
+
+/// Output of the minimal call: a provider reserves quota by it.
+const CALL_TOKENS: u32 = 16;
+
+/// The account that is looked at, live or local, with the configuration.
+pub(crate) struct Place {
+    /// Kept alive as long as it is asked.
+    _local: Option<LocalAws>,
+    pub(crate) sdk: SdkConfig,
+    pub(crate) config: Config,
+    /// Region in which models are asked; empty where none is set.
+    pub(crate) region: String,
+}
+
+impl Place {
+    /// Reads the configuration as an investigation would.
+    pub(crate) async fn of(shared: &Shared) -> Result<Self, Failure> {
+        let (local, sdk) = match &shared.scenario {
+            Some(folder) => {
+                let local = LocalAws::start(scenario(folder)?, None, None).await?;
+                let sdk = local.sdk.clone();
+                (Some(local), sdk)
+            }
+            None => (None, wiring::account(shared).await),
+        };
+        let mut settings = Settings::of_environment(&sdk).await?;
+        if let Some(local) = &local {
+            settings.move_to(local);
+        }
+        settings.take_options(shared);
+        let config = settings.check(aws::endpoint_override(&sdk))?;
+        let region = config.model_region.clone();
+        let region = region.or_else(|| sdk.region().map(ToString::to_string)).unwrap_or_default();
+        Ok(Place { _local: local, sdk, config, region })
+    }
+
+    /// Reads the gates in front of models, for those that the account could be asked about.
+    pub(crate) async fn read_availability(&self, account: &mut Account, models: &[ModelId]) {
+        let access = ModelAccess::new(&self.sdk, Some(&self.region));
+        let mut bases: Vec<&str> =
+            models.iter().map(ModelId::base).filter(|base| base.contains('.')).collect();
+        bases.sort_unstable();
+        bases.dedup();
+        let seen = join_all(bases.iter().map(|base| access.availability(base))).await;
+        account.availability = bases.into_iter().map(str::to_owned).zip(seen).collect();
+    }
+
+    /// Makes one minimal call of each model, one after the other: a burst would be throttled.
+    pub(crate) async fn call(&self, account: &mut Account, models: &[ModelId]) {
+        let bedrock = Bedrock::new(&self.sdk, Some(&self.region));
+        let request = ConverseRequest {
+            agent: "doctor".into(),
+            turn: 1,
+            system: "You are asked whether you can be reached. Answer with the word ok.".into(),
+            messages: vec![Message {
+                speaker: Speaker::User,
+                content: vec![Content::Text("Answer: ok".into())],
+            }],
+            tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
+            max_tokens: CALL_TOKENS,
+        };
+        for model in models {
+            let answer = bedrock.converse(model, &request, CALL_TIME).await;
+            let seen = answer.map(|_| ()).map_err(|error| ModelFailure {
+                class: error.class,
+                operation: "Converse".into(),
+                model: Some(model.to_string()),
+                attempts: 1,
+                waited: Duration::ZERO,
+                request_id: error.request_id,
+                message: error.message,
+            });
+            account.calls.insert(model.clone(), seen);
+        }
+    }
+
+    /// Tries what an investigation reads, on names that hardly exist: being told so takes the permission.
+    pub(crate) async fn try_reading(&self, now: Timestamp, function: &str) -> Vec<(&'static str, Seen<()>)> {
+        let telemetry = AwsTelemetry::new(&self.sdk);
+        let window = Window { start: Timestamp::from_second(now.as_second() - 600).unwrap_or(now), end: now };
+        let metric = MetricId {
+            namespace: "AWS/Lambda".into(),
+            name: "Errors".into(),
+            dimensions: BTreeMap::from([("FunctionName".to_owned(), function.to_owned())]),
+        };
+        let metrics = MetricsRequest {
+            queries: vec![MetricQuery {
+                metric: metric.clone(),
+                statistic: Statistic("Sum".into()),
+                unit: None,
+            }],
+            window,
+            period_seconds: 60,
+        };
+        let group = format!("/aws/lambda/{function}");
+        let logs = LogRequest {
+            group: group.clone(),
+            stream_prefix: None,
+            pattern: String::new(),
+            window,
+            limit: 1,
+        };
+        let (alarm, series, listed, found, lines, state) = tokio::join!(
+            telemetry.alarm("sre-agent-doctor-probe"),
+            telemetry.metrics(&metrics),
+            telemetry.list_metrics(&metric),
+            telemetry.log_group(&group),
+            telemetry.log_events(&logs),
+            telemetry.function(function),
+        );
+        vec![
+            ("cloudwatch:DescribeAlarms", alarm.map(drop)),
+            ("cloudwatch:GetMetricData", series.map(drop)),
+            ("cloudwatch:ListMetrics", listed.map(drop)),
+            ("logs:DescribeLogGroups", found.map(drop)),
+            ("logs:FilterLogEvents", lines.map(drop)),
+            ("lambda:ListVersionsByFunction", state.map(drop)),
+        ]
+    }
+}
+
+/// Asks who is there and what is offered, all at once.
+pub(crate) async fn survey(place: &Place, now: Timestamp) -> Account {
+    let access = ModelAccess::new(&place.sdk, Some(&place.region));
+    let (identity, offered, profiles, quotas) = tokio::join!(
+        aws::identity(&place.sdk),
+        access.offered(),
+        access.profiles(),
+        aws::bedrock_quotas(&place.sdk, Some(&place.region)),
+    );
+    Account {
+        region: place.region.clone(),
+        now,
+        identity,
+        offered,
+        profiles,
+        quotas,
+        availability: BTreeMap::new(),
+        calls: BTreeMap::new(),
+    }
+}
