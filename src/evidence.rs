@@ -20,6 +20,7 @@ pub use log_lines::{LogLine, LogLines, LogTemplate, TemplateTrend};
 pub use series::{Datapoint, MetricId, Series, Statistic};
 
 use crate::alarm::AlarmSnapshot;
+pub use crate::alarm::Place;
 use crate::clock::Timestamp;
 use crate::id::EvidenceId;
 pub use crate::incident::Window;

@@ -17,7 +17,7 @@ use crate::delivery::{Channel, DeliveryError, deliver_all};
 use crate::evidence::Ledger;
 use crate::gather::recheck::{Condition, recheck};
 use crate::gather::{Gathered, Reader, Telemetry, gather};
-use crate::id::{RunId, Seed};
+use crate::id::{EventKey, RunId, Seed};
 use crate::incident::Incident;
 use crate::investigation::depth::{self, Depth};
 use crate::investigation::{Case, Investigation, InvestigationOutcome, Means, digest, investigate};
@@ -109,15 +109,26 @@ pub enum HandlerError {
     },
 }
 
+impl HandlerError {
+    /// Returns the kind of failure in a word, as Lambda's error type and alarms on it name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            HandlerError::Undelivered { .. } => "Undelivered",
+            HandlerError::InProgress { .. } => "InProgress",
+            HandlerError::Broken { .. } => "Broken",
+        }
+    }
+}
+
 /// Handles an event: every record is dealt with, then the first failure, if any, is returned so that Lambda tries again.
 pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Result<Response, HandlerError> {
     let mut response = Response::default();
     let mut failure = None;
     for record in parse_event(event).records {
-        let alarm = match record {
-            WakeUp::Alarm(alarm) => *alarm,
+        let (alarm, why) = match record {
+            WakeUp::Alarm(alarm) => (*alarm, Why::StateChange),
             WakeUp::Manual { alarm_name } => match by_name(&alarm_name, deadline, services).await {
-                Ok(alarm) => alarm,
+                Ok(alarm) => (alarm, Why::AskedByName),
                 Err(reason) => {
                     ignore(services, &mut response, reason);
                     continue;
@@ -128,7 +139,8 @@ pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Re
                 continue;
             }
         };
-        match run(alarm, deadline, services).await {
+        // Boxed, so that the state of a whole run is not carried about on the stack of every caller.
+        match Box::pin(run(alarm, why, deadline, services)).await {
             Ok(summary) => response.runs.push(summary),
             Err(error) => {
                 services.observer.emit(RunEvent::Warning { message: error.to_string() });
@@ -144,14 +156,25 @@ fn ignore(services: &Services, response: &mut Response, reason: String) {
     response.ignored.push(reason);
 }
 
-/// A person asks by name: the alarm as `CloudWatch` has it now, taken as if it had just gone off.
+/// Why a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// The alarm changed its state: reported once, and investigated where it went to ALARM.
+    StateChange,
+    /// A person asked for the alarm by its name: investigated whatever its state, and as often as it is asked for.
+    AskedByName,
+}
+
+/// A person asks by name: the alarm as `CloudWatch` has it now. One that is not in ALARM is looked at as if it had
+/// just gone off.
 async fn by_name(name: &str, deadline: Deadline, services: &Services) -> Result<Alarm, String> {
     match tokio::time::timeout(deadline.time_left(), services.telemetry.alarm(name)).await {
         Ok(Ok(Some(snapshot))) => {
             let mut alarm = snapshot.alarm;
-            if let Some(since) = snapshot.state_since {
-                alarm.changed_at = since;
-            }
+            alarm.changed_at = match snapshot.state_since {
+                Some(since) if alarm.new_state == AlarmState::Alarm => since,
+                Some(_) | None => services.clock.now(),
+            };
             Ok(alarm)
         }
         Ok(Ok(None)) => Err(format!("there is no alarm {name:?} in this account and Region")),
@@ -161,12 +184,21 @@ async fn by_name(name: &str, deadline: Deadline, services: &Services) -> Result<
 }
 
 /// One record under its lease.
-async fn run(alarm: Alarm, deadline: Deadline, services: &Services) -> Result<RunSummary, HandlerError> {
+async fn run(
+    alarm: Alarm,
+    why: Why,
+    deadline: Deadline,
+    services: &Services,
+) -> Result<RunSummary, HandlerError> {
     let seed = services.seed.unwrap_or_else(Seed::random);
     let run_id = RunId::mint(seed);
     let observer = services.observer.for_run(&run_id);
     let name = alarm.name.clone();
-    let incident = Incident::from_alarm(alarm, services.clock.now(), seed);
+    let mut incident = Incident::from_alarm(alarm, services.clock.now(), seed);
+    if why == Why::AskedByName {
+        // A recorded seed mints the same run id each time, and the same question is answered each time.
+        incident.event = EventKey::of_request(&incident.series, &RunId::mint(Seed::random()));
+    }
     let event = incident.event.clone();
     let begun = services.store.begin(&event, deadline.time_left()).await;
     let earlier = match begun {
@@ -190,7 +222,7 @@ async fn run(alarm: Alarm, deadline: Deadline, services: &Services) -> Result<Ru
             None
         }
     };
-    let work = Run { services, observer: &observer, deadline, seed, incident };
+    let work = Run { services, observer: &observer, deadline, seed, incident, why };
     // A panic must give the lease back, or the retry would find the event "in progress".
     let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
     if let Err(error) = services.store.release(&event).await {
@@ -212,6 +244,7 @@ struct Run<'a> {
     deadline: Deadline,
     seed: Seed,
     incident: Incident,
+    why: Why,
 }
 
 /// What the model side of a run left behind.
@@ -248,7 +281,7 @@ impl Run<'_> {
             outcome,
             took: watch.elapsed(),
             model_calls: spent.total_calls(),
-            input_tokens: spent.usage.input + spent.usage.cache_read + spent.usage.cache_write,
+            input_tokens: spent.usage.all_input(),
             output_tokens: spent.usage.output,
             cost_usd: if spent.recordings.is_empty() { spent.cost_usd } else { None },
         });
@@ -266,7 +299,7 @@ impl Run<'_> {
             document: None,
             receipts: Vec::new(),
         };
-        if self.incident.alarm.new_state != AlarmState::Alarm {
+        if self.why == Why::StateChange && self.incident.alarm.new_state != AlarmState::Alarm {
             let document = compose::state_change(&self.incident, &record.run_id);
             record.outcome = Some("state_change".into());
             self.keep(&mut record, Stage::Report, Some(&document)).await;
@@ -376,6 +409,7 @@ impl Run<'_> {
             ledger: ledger.clone(),
             onset: analysis.onset.as_ref().map(|onset| onset.at),
             window: self.incident.window,
+            place: self.incident.alarm.place.clone(),
             earliest: self
                 .incident
                 .baselines

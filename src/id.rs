@@ -118,6 +118,11 @@ impl SeriesKey {
 }
 
 impl EventKey {
+    /// Returns the key of a run that a person asked for: it is of its own, however often the same alarm is asked about.
+    pub fn of_request(series: &SeriesKey, run: &RunId) -> Self {
+        EventKey(format!("{series}|asked for by name|{run}"))
+    }
+
     /// Derives the key from the series, the new state and the time of the change.
     pub fn new(series: &SeriesKey, state: &str, changed_at: Timestamp) -> Self {
         EventKey(format!("{series}|{state}|{changed_at}"))

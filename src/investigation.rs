@@ -19,7 +19,7 @@ use crate::agent::roles::RULES;
 use crate::agent::run::{Brief, Outcome};
 use crate::agent::{Agent, Role, Toolbox};
 use crate::clock::{Deadline, Timestamp};
-use crate::evidence::{Ledger, Source, Window};
+use crate::evidence::{Ledger, Place, Source, Window};
 use crate::finding::{Checked, ClaimKind, Counts, Grounds, Review, Verdict, VerdictKind, verdict};
 use crate::gather::Telemetry;
 use crate::model::caller::Caller;
@@ -50,6 +50,8 @@ pub struct Case {
     pub steps: Vec<(String, String)>,
     /// What the playbook says cannot be seen for this kind of resource.
     pub blind_spots: Vec<String>,
+    /// Account and Region of the incident.
+    pub place: Place,
     /// Marks around untrusted text.
     pub fence: Fence,
 }
@@ -269,6 +271,7 @@ impl Case {
             role: role.name(),
             telemetry: Arc::clone(telemetry),
             ledger: self.ledger.clone(),
+            place: self.place.clone(),
             fence: self.fence.clone(),
             window: self.window,
             earliest: self.earliest,

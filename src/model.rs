@@ -155,6 +155,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Returns all tokens that went in, cached ones included.
+    pub fn all_input(&self) -> u64 {
+        self.input + self.cache_read + self.cache_write
+    }
+
     /// Adds another answer's tokens.
     pub fn add(&mut self, other: Usage) {
         self.input += other.input;

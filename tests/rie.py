@@ -289,3 +289,18 @@ def test_no_planted_secret_is_in_an_answer_a_log_line_a_message_or_a_request(run
 
 def test_secrets_were_planted_where_the_card_comes_from(runs):
     assert len(runs["sns-metric-alarm.json"].emulator.secrets()) >= 5
+
+
+def once(pairs: list[tuple[str, object]]) -> dict:
+    """Builds an object and fails on a key that stands twice, of which a reader would lose one."""
+    keys = [key for key, _ in pairs]
+    assert len(keys) == len(set(keys)), keys
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("event", [name for name, expected in EXPECTED.items() if expected.card])
+def test_the_log_is_json_line_by_line_and_tells_the_run(runs, event):
+    lines = [json.loads(line, object_pairs_hook=once) for line in runs[event].log.splitlines() if line.startswith("{")]
+    told = [line["fields"]["message"] for line in lines if "fields" in line]
+    for message in ("model client created", "run started", "stage finished", "delivered", "run finished"):
+        assert message in told, runs[event].log

@@ -6,7 +6,7 @@ use sre_agent::aws;
 use sre_agent::clock::Deadline;
 use sre_agent::handler;
 
-use crate::args::{Demo, Depth, Shared};
+use crate::args::{Demo, Depth, Shared, Trouble};
 use crate::failure::{Ending, Failure};
 use crate::local::{LocalAws, scenario};
 use crate::output::{self, Card};
@@ -28,12 +28,12 @@ pub(crate) async fn run(asked: Demo, shared: &Shared) -> Result<Ending, Failure>
 
     let mut settings = Settings::of_scenario(&local);
     settings.take_options(shared);
-    // A model that has nothing to say would only be asked in vain.
     let by_hand = asked.trouble.model_by_hand.as_deref();
-    let silent = !recorded && by_hand.is_none() && asked.trouble.throttle_model.is_none();
-    if silent && matches!(shared.depth, None | Some(Depth::Auto)) {
+    if let Some(why) = why_no_model(&asked.trouble, recorded)
+        && matches!(shared.depth, None | Some(Depth::Auto))
+    {
         settings.set("SRE_AGENT_DEPTH", Depth::Facts.as_str());
-        say(shared.quiet, "no answers of a model are recorded for it, so none is asked");
+        say(shared.quiet, why);
     }
     let mut config = settings.check(true)?;
     let time = wiring::fit_times(&mut config, asked.deadline, by_hand.is_some());
@@ -75,4 +75,19 @@ pub(crate) async fn run(asked: Demo, shared: &Shared) -> Result<Ending, Failure>
     let ending = wiring::ending(&response, depth)?;
     local.emulator.stop().await;
     Ok(ending)
+}
+
+/// Says why no model is worth asking: one that has nothing to say, or says it of other data, is asked in vain.
+fn why_no_model(trouble: &Trouble, recorded: bool) -> Option<&'static str> {
+    if trouble.model_by_hand.is_some() || trouble.throttle_model.is_some() {
+        return None;
+    }
+    let closed = |action: &String| !action.starts_with("bedrock:");
+    if !recorded {
+        Some("no answers of a model are recorded for it, so none is asked")
+    } else if trouble.allow.is_some() || trouble.deny.iter().any(closed) {
+        Some("the recorded answers are of a run in which nothing is denied, so no model is asked")
+    } else {
+        None
+    }
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::evidence::{Body, Evidence, Ledger, Source, Status, Window};
+use crate::evidence::{Body, Evidence, Gap, Ledger, Place, Query, Source, Status, Window};
 use crate::gather::Telemetry;
 use crate::gather::telemetry::TelemetryError;
 use crate::id::EvidenceId;
@@ -29,6 +29,8 @@ pub struct Toolbox {
     pub telemetry: Arc<dyn Telemetry>,
     /// What is known so far; grows by what the tools read.
     pub ledger: Ledger,
+    /// Account and Region, for links to what was read.
+    pub place: Place,
     /// Marks around what comes from outside.
     pub fence: Fence,
     /// The incident's window.
@@ -116,6 +118,19 @@ impl Toolbox {
         said
     }
 
+    /// Notes a question that had no answer, as a gap and as evidence without a body, and returns what the model reads.
+    fn not_read(&mut self, question: Question, error: &TelemetryError) -> Said {
+        self.ledger.push_gap(Gap {
+            source: question.source,
+            subject: question.title.clone(),
+            status: error.status,
+            reason: Redacted::new(&error.reason).to_string(),
+            // Only a denial is mended by a permission.
+            missing_action: (error.status == Status::Denied).then(|| error.operation.to_owned()),
+        });
+        self.add(question.answered(error.status, Body::Nothing))
+    }
+
     /// Returns the window that a model asked for, kept within what may be read.
     fn asked_window(&self, start: Option<&str>, end: Option<&str>) -> Result<Window, Said> {
         let read = |text: Option<&str>, default: Timestamp| {
@@ -163,23 +178,28 @@ fn arguments<T: DeserializeOwned>(input: &Value) -> Result<T, Said> {
         .map_err(|error| Said::refused(format!("The arguments do not fit: {error}.")))
 }
 
-/// Returns the body-less evidence of a question that had no answer.
-fn unanswered(
+/// What a tool asked an account.
+struct Question {
     id: EvidenceId,
     source: Source,
-    title: &str,
+    title: String,
+    query: Query,
     window: Window,
-    error: &TelemetryError,
-) -> Evidence {
-    Evidence {
-        id,
-        source,
-        title: Redacted::new(title),
-        query: crate::evidence::Query::default(),
-        window,
-        status: error.status,
-        horizon: None,
-        body: Body::Nothing,
+}
+
+impl Question {
+    /// Returns the evidence of an answer.
+    fn answered(self, status: Status, body: Body) -> Evidence {
+        Evidence {
+            id: self.id,
+            source: self.source,
+            title: Redacted::new(&self.title),
+            query: self.query,
+            window: self.window,
+            status,
+            horizon: None,
+            body,
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! The Lambda: configuration, clients and observers once, then the handler for every event.
 
 use std::io;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig};
 use sre_agent::clock::{Clock, Deadline};
-use sre_agent::config::{Config, Layers};
+use sre_agent::config::{Config, ConfigError, Layers};
 use sre_agent::handler::{Services, handle};
 use sre_agent::id::Seed;
 use sre_agent::model::ladder::Ladder;
@@ -15,8 +16,19 @@ use sre_agent::run::{Observer, RunEvent, emf, json_log};
 use sre_agent::store::memory::MemoryStore;
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     lambda_runtime::tracing::init_default_subscriber();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the function cannot run");
+            // The same code as on the command line; Lambda only sees that it is not zero.
+            if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
     let services = Arc::new(services().await?);
     let serve = service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let services = Arc::clone(&services);
@@ -24,8 +36,11 @@ async fn main() -> Result<(), Error> {
             let left = event.context.deadline().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let now = u64::try_from(Clock::Wall.now().as_millisecond()).unwrap_or_default();
             let deadline = Deadline::after(left.saturating_sub(Duration::from_millis(now)));
-            let body = serde_json::to_vec(&event.payload)?;
-            Ok::<_, Error>(handle(&body, deadline, &services).await?)
+            let body = event.payload.to_string();
+            handle(body.as_bytes(), deadline, &services).await.map_err(|error| Diagnostic {
+                error_type: error.kind().to_owned(),
+                error_message: error.to_string(),
+            })
         }
     });
     lambda_runtime::run(serve).await

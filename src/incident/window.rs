@@ -61,6 +61,10 @@ pub struct BaselineWindow {
 /// Shortest lead before the first breach: an hour shows what normal looked like and what changed.
 const SHORTEST_LEAD: SignedDuration = SignedDuration::from_mins(60);
 
+/// Longest time after the first breach: what set off an alarm of last week shows in its first hours, and every minute of
+/// the week would be more datapoints than a page of `GetMetricData` holds. The state is read again in any case.
+const LONGEST: SignedDuration = SignedDuration::from_hours(12);
+
 /// Length of the nearest baseline.
 const HOURS_BEFORE: SignedDuration = SignedDuration::from_hours(3);
 
@@ -84,14 +88,15 @@ pub fn first_breach(alarm: &Alarm) -> Timestamp {
 
 /// Returns the incident's window: from `max(3 × N × period, 60 min)` before the first breach to `as_of`.
 ///
+/// It ends at the latest 12 hours, or three evaluations, after the first breach.
 /// Where `as_of` is not after the first breach, because a clock is behind, the window ends a period after it,
 /// so that it always contains the breach.
 pub fn incident_window(alarm: &Alarm, first_breach: Timestamp, as_of: Timestamp) -> Window {
     let Evaluation { period, length } = Evaluation::of(alarm);
     let lead = times(length, 3).max(SHORTEST_LEAD);
-    let after_breach = first_breach.checked_add(period).unwrap_or(Timestamp::MAX);
-    let end = if as_of > first_breach { as_of } else { after_breach };
-    Window { start: before(first_breach, lead), end }
+    let after = |by: SignedDuration| first_breach.checked_add(by).unwrap_or(Timestamp::MAX);
+    let end = if as_of > first_breach { as_of } else { after(period) };
+    Window { start: before(first_breach, lead), end: end.min(after(LONGEST.max(times(length, 3)))) }
 }
 
 /// Returns the normal times to compare with, nearest first.

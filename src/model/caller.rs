@@ -254,7 +254,7 @@ impl Caller {
                 if let Some(gate) = gate {
                     gate.widen();
                 }
-                self.budget.charge(model, reply.usage, reply.recording.as_ref());
+                self.budget.charge(&request.agent, model, reply.usage, reply.recording.as_ref());
                 let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
                 *slowest = (*slowest).max(took);
                 self.observer.emit(RunEvent::ModelAnswered {
@@ -263,7 +263,7 @@ impl Caller {
                     model: model.to_string(),
                     request_id: reply.request_id.clone(),
                     took,
-                    input_tokens: reply.usage.input + reply.usage.cache_read + reply.usage.cache_write,
+                    input_tokens: reply.usage.all_input(),
                     output_tokens: reply.usage.output,
                     stop: stop_name(&reply.stop),
                 });

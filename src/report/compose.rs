@@ -154,7 +154,8 @@ pub fn document(told: &Told<'_>) -> Document {
         format: FORMAT,
         run_id: told.run_id.to_string(),
         state: alarm.new_state,
-        recovered: matches!(told.condition, Condition::Recovered { .. }),
+        recovered: alarm.new_state == AlarmState::Alarm
+            && matches!(told.condition, Condition::Recovered { .. }),
         push: card::push(told),
         title: card::title(told.incident),
         condition: card::condition(told),

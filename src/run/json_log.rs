@@ -3,6 +3,7 @@
 //! Constant messages, structured fields, no prompt, no log body, no secret.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::run::{RunEvent, Sink, Stamped};
 
@@ -11,26 +12,36 @@ pub fn sink() -> Sink {
     Arc::new(write)
 }
 
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn write(stamped: &Stamped) {
     let run_id = stamped.run_id.as_str();
-    // The event serialises to plain JSON; as one field it stays readable in Logs Insights (`fields detail.model`).
-    let detail = serde_json::to_string(&stamped.event).unwrap_or_default();
-    let elapsed_ms = u64::try_from(stamped.elapsed.as_millis()).unwrap_or(u64::MAX);
+    let elapsed_ms = milliseconds(stamped.elapsed);
     match &stamped.event {
-        RunEvent::Warning { message } => tracing::warn!(run_id, elapsed_ms, %message, "warning"),
-        RunEvent::ModelFailed { model, class, message, request_id, .. } => {
-            tracing::warn!(run_id, elapsed_ms, %model, %class, error = %message, request_id = request_id.as_deref(), "model call failed");
-        }
-        RunEvent::RungLeft { model, reason, next } => {
-            tracing::warn!(run_id, elapsed_ms, %model, %reason, next = next.as_deref(), "model given up");
-        }
-        RunEvent::DeliveryFailed { channel, reason } => {
-            tracing::error!(run_id, elapsed_ms, %channel, %reason, "delivery failed");
-        }
         RunEvent::Ignored { reason } => tracing::warn!(%reason, "event ignored"),
+        RunEvent::Warning { message } => tracing::warn!(run_id, elapsed_ms, warning = %message, "warning"),
+        RunEvent::Started { alarm, state, as_of } => {
+            tracing::info!(run_id, elapsed_ms, %alarm, %state, %as_of, "run started");
+        }
+        RunEvent::DepthChosen { depth, reason, planned_calls } => {
+            tracing::info!(run_id, elapsed_ms, %depth, %reason, planned_calls, "depth chosen");
+        }
+        RunEvent::StageStarted { stage } => {
+            tracing::debug!(run_id, elapsed_ms, stage = stage.as_str(), "stage started");
+        }
+        RunEvent::StageFinished { stage, took, summary } => {
+            let took_ms = milliseconds(*took);
+            tracing::info!(run_id, elapsed_ms, stage = stage.as_str(), took_ms, %summary, "stage finished");
+        }
+        RunEvent::Gathered { id, status, title } => {
+            tracing::debug!(run_id, elapsed_ms, %id, %status, %title, "evidence read");
+        }
         RunEvent::ModelClientCreated { model, region, provider } => {
             tracing::info!(%model, %region, %provider, "model client created");
         }
+        RunEvent::AgentStarted { agent } => tracing::debug!(run_id, elapsed_ms, %agent, "agent started"),
         RunEvent::ModelCalled { agent, turn, model, api, attempt } => {
             tracing::info!(run_id, elapsed_ms, %agent, turn, %model, %api, attempt, "model called");
         }
@@ -44,23 +55,46 @@ fn write(stamped: &Stamped) {
             output_tokens,
             stop,
         } => {
-            let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
-                run_id, elapsed_ms, %agent, turn, %model, request_id = request_id.as_deref(), took_ms, input_tokens,
-                output_tokens, %stop, "model answered"
+                run_id, elapsed_ms, %agent, turn, %model, request_id = request_id.as_deref(),
+                took_ms = milliseconds(*took), input_tokens, output_tokens, %stop, "model answered"
             );
         }
-        RunEvent::Started { .. }
-        | RunEvent::DepthChosen { .. }
-        | RunEvent::StageFinished { .. }
-        | RunEvent::Waiting { .. }
-        | RunEvent::AgentFinished { .. }
-        | RunEvent::ClaimsChecked { .. }
-        | RunEvent::Delivered { .. }
-        | RunEvent::Finished { .. } => tracing::info!(run_id, elapsed_ms, %detail, "run event"),
-        RunEvent::StageStarted { .. }
-        | RunEvent::Gathered { .. }
-        | RunEvent::AgentStarted { .. }
-        | RunEvent::ToolCalled { .. } => tracing::debug!(run_id, elapsed_ms, %detail, "run event"),
+        RunEvent::ModelFailed { agent, model, class, message, request_id, attempt } => {
+            tracing::warn!(
+                run_id, elapsed_ms, %agent, %model, %class, attempt, error = %message,
+                request_id = request_id.as_deref(), "model call failed"
+            );
+        }
+        RunEvent::Waiting { agent, model, wait } => {
+            tracing::info!(run_id, elapsed_ms, %agent, %model, wait_ms = milliseconds(*wait), "waiting");
+        }
+        RunEvent::RungLeft { model, reason, next } => {
+            tracing::warn!(run_id, elapsed_ms, %model, %reason, next = next.as_deref(), "model given up");
+        }
+        RunEvent::ToolCalled { agent, tool, evidence, outcome } => {
+            let evidence: Vec<&str> = evidence.iter().map(crate::id::EvidenceId::as_str).collect();
+            let evidence = evidence.join(" ");
+            tracing::debug!(run_id, elapsed_ms, %agent, %tool, %evidence, %outcome, "tool called");
+        }
+        RunEvent::AgentFinished { agent, outcome } => {
+            tracing::info!(run_id, elapsed_ms, %agent, %outcome, "agent finished");
+        }
+        RunEvent::ClaimsChecked { held, checked, removed } => {
+            tracing::info!(run_id, elapsed_ms, held, checked, removed, "claims checked");
+        }
+        RunEvent::Delivered { channel, reference, note } => {
+            let (reference, note) = (reference.as_deref(), note.as_deref());
+            tracing::info!(run_id, elapsed_ms, %channel, reference, note, "delivered");
+        }
+        RunEvent::DeliveryFailed { channel, reason } => {
+            tracing::error!(run_id, elapsed_ms, %channel, %reason, "delivery failed");
+        }
+        RunEvent::Finished { outcome, took, model_calls, input_tokens, output_tokens, cost_usd } => {
+            tracing::info!(
+                run_id, elapsed_ms, %outcome, took_ms = milliseconds(*took), model_calls, input_tokens,
+                output_tokens, cost_usd, "run finished"
+            );
+        }
     }
 }

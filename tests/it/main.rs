@@ -11,6 +11,8 @@ mod evidence_faults;
 #[cfg(test)]
 mod incident_run;
 #[cfg(test)]
+mod lambda_binary;
+#[cfg(test)]
 mod model_faults;
 #[cfg(test)]
 mod script;

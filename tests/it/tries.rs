@@ -259,3 +259,17 @@ async fn a_recovery_is_told_and_not_investigated() {
     assert_eq!(run.emulator.converse_calls(), []);
     assert_eq!(seen.json["data"]["alarm"]["name"], Value::from("invoice-render-errors"));
 }
+
+#[tokio::test]
+async fn a_person_who_asks_by_name_is_answered_each_time() {
+    let run = IncidentRun::start(answering(careful)).await;
+    let event = json!({"alarmName": "invoice-render-errors"}).to_string();
+    for time in 1..=2 {
+        let response = run.handle(event.as_bytes(), ENOUGH).await.unwrap();
+        assert_eq!(response.runs[0].outcome, "cause_shown", "the {time}. time");
+    }
+    assert_eq!(run.emulator.published().len(), 2);
+    // The alarm's own event is still news.
+    let response = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await.unwrap();
+    assert_eq!(response.runs[0].outcome, "cause_shown");
+}

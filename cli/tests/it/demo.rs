@@ -143,3 +143,52 @@ fn a_webhook_that_cannot_be_read_costs_slack_alone_and_is_named() {
         assert!(said.contains(words), "{words} is missing in: {said}");
     }
 }
+
+/// Returns the ground truth of a scenario.
+fn truth(scenario: &str) -> toml::Table {
+    let path = project().join("scenarios").join(scenario).join("truth.toml");
+    std::fs::read_to_string(path).unwrap().parse().unwrap()
+}
+
+#[test]
+fn each_recorded_run_ends_as_its_ground_truth_says_and_no_turn_is_stale() {
+    for (scenario, _) in SCENARIOS {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(&["demo", scenario, "-q", "--json", "--out", folder.path().to_str().unwrap()]);
+        assert_code(&output, 0);
+        let truth = truth(scenario);
+        let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let report = &printed["runs"][0]["report"];
+        let data = &report["data"];
+        let verdicts = truth["expected"]["verdicts"].as_array().unwrap();
+        let verdict = data["verdict"].as_str().unwrap();
+        assert!(verdicts.iter().any(|expected| expected.as_str() == Some(verdict)), "{scenario}: {verdict}");
+        assert_eq!(
+            data["condition"]["still"].is_object(),
+            truth["expected"]["condition"].as_str() == Some("still")
+        );
+        assert_eq!(data["spent"]["stale"], 0, "{scenario}: make the turns anew with --model-by-hand");
+        assert_eq!(data["counts"]["held"], data["counts"]["checked"], "{scenario}");
+        if let Some(cause) = truth["cause"].get("version") {
+            let entity = format!("version {}", cause.as_str().unwrap());
+            let claims = data["claims"].as_array().unwrap();
+            let cause = claims.iter().find(|claim| claim["claim"]["kind"] == "cause").unwrap();
+            assert_eq!(cause["entity"], entity.as_str());
+        }
+        let card = report["text"].as_str().unwrap();
+        let forbidden = truth.get("must_not").and_then(|must_not| must_not.get("text"));
+        for text in forbidden.and_then(toml::Value::as_array).into_iter().flatten() {
+            assert!(!card.contains(text.as_str().unwrap()), "{scenario}: {text:?} stands on the card");
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_the_card_that_the_demo_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&["demo", "-q", "--out", folder.path().to_str().unwrap()]);
+    assert_code(&output, 0);
+    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
+    let shown = readme.split("```").find(|block| block.contains("🔴")).unwrap();
+    assert_eq!(without_time_taken(shown.trim()), without_time_taken(stdout(&output).trim()));
+}

@@ -114,3 +114,20 @@ fn a_missing_region_is_told_before_anything_is_asked() {
     assert_code(&output, 2);
     assert!(stderr(&output).contains("--region"), "{}", stderr(&output));
 }
+
+#[test]
+fn an_alarm_that_is_not_in_alarm_is_looked_at_when_a_person_asks() {
+    let output = sre_agent(&["investigate", "invoice-render-slow", "--scenario", "lambda-bad-deploy"])
+        .args(["--depth", "facts", "-q"])
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    let card = stdout(&output);
+    assert!(card.starts_with("🟢 invoice-render-slow"), "{card}");
+    for words in ["Not in alarm at 03:05 (OK)", "Duration p99", "FACTS ONLY"] {
+        assert!(card.contains(words), "{words} is missing in {card}");
+    }
+    for words in ["Recovered", "Still", "began"] {
+        assert!(!card.lines().nth(1).unwrap().contains(words), "{card}");
+    }
+}

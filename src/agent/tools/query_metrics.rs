@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::agent::tools::{Said, Toolbox, arguments, found, unanswered};
-use crate::evidence::{Body, Evidence, Gap, MetricId, Query, Source, Statistic, Status, Window};
+use crate::agent::tools::{Question, Said, Toolbox, arguments, found};
+use crate::evidence::{Body, MetricId, Source, Statistic, Window, console};
 use crate::gather::telemetry::{MetricQuery, MetricsRequest};
 use crate::model::ToolSpec;
-use crate::redact::Redacted;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,13 +62,15 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
     let window = Window { start: toolbox.window.period_start(window.start, period_seconds), ..window };
     let metric = MetricId { namespace: asked.namespace, name: asked.metric, dimensions: asked.dimensions };
     let statistic = Statistic(asked.statistic);
-    let title = format!("{} {}", metric.name, statistic.as_str());
-    let request = MetricsRequest {
-        queries: vec![MetricQuery { metric, statistic, unit: None }],
+    let question = Question {
+        id: toolbox.next_id(Source::Metrics),
+        source: Source::Metrics,
+        title: format!("{} {}", metric.name, statistic.as_str()),
+        query: console::metric_query(&toolbox.place, &metric, &statistic, window, period_seconds),
         window,
-        period_seconds,
     };
-    let id = toolbox.next_id(Source::Metrics);
+    let queries = vec![MetricQuery { metric, statistic, unit: None }];
+    let request = MetricsRequest { queries, window, period_seconds };
     match toolbox.telemetry.metrics(&request).await {
         Ok(series) => {
             let Some(mut series) = series.into_iter().next() else {
@@ -78,28 +79,9 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
             if series.unit.is_none() {
                 series.unit = known_unit(toolbox, &series.metric);
             }
-            toolbox.add(Evidence {
-                id,
-                source: Source::Metrics,
-                title: Redacted::new(&title),
-                query: Query::default(),
-                window,
-                status: found(!series.datapoints.is_empty()),
-                horizon: None,
-                body: Body::Series(series),
-            })
+            toolbox.add(question.answered(found(!series.datapoints.is_empty()), Body::Series(series)))
         }
-        Err(error) => {
-            toolbox.ledger.push_gap(Gap {
-                source: Source::Metrics,
-                subject: title.clone(),
-                status: error.status,
-                reason: Redacted::new(&error.reason).to_string(),
-                // Only a denial is mended by a permission.
-                missing_action: (error.status == Status::Denied).then(|| error.operation.to_owned()),
-            });
-            toolbox.add(unanswered(id, Source::Metrics, &title, window, &error))
-        }
+        Err(error) => toolbox.not_read(question, &error),
     }
 }
 

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::agent::tools::{Said, Toolbox, arguments, found, unanswered};
-use crate::evidence::{Body, Evidence, Gap, LogLine, LogLines, Query, Source, Status};
-use crate::gather::telemetry::LogRequest;
+use crate::agent::tools::{Question, Said, Toolbox, arguments, found};
+use crate::evidence::{Body, LogLine, LogLines, Source, console};
+use crate::gather::telemetry::{LogEvent, LogRequest};
 use crate::model::ToolSpec;
 use crate::redact::Redacted;
 
@@ -83,45 +83,31 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
         window,
         limit: MOST_LINES,
     };
-    let id = toolbox.next_id(Source::Logs);
+    let question = Question {
+        id: toolbox.next_id(Source::Logs),
+        source: Source::Logs,
+        title,
+        query: console::log_query(&toolbox.place, &request.group, &request.pattern, window),
+        window,
+    };
     match toolbox.telemetry.log_events(&request).await {
         Ok(page) => {
-            let lines: Vec<LogLine> = page
-                .events
-                .into_iter()
-                .map(|event| LogLine {
-                    at: event.at,
-                    stream: event.stream,
-                    text: Redacted::new(&event.message),
-                })
-                .collect();
-            toolbox.add(Evidence {
-                id,
-                source: Source::Logs,
-                title: Redacted::new(&title),
-                query: Query::default(),
-                window,
-                status: found(!lines.is_empty()),
-                horizon: None,
-                body: Body::Logs(LogLines {
-                    group,
-                    pattern: request.pattern,
-                    lines,
-                    complete: page.complete,
-                    templates: Vec::new(),
-                }),
-            })
+            let line = |event: LogEvent| LogLine {
+                at: event.at,
+                stream: event.stream,
+                text: Redacted::new(&event.message),
+            };
+            let lines: Vec<LogLine> = page.events.into_iter().map(line).collect();
+            let status = found(!lines.is_empty());
+            let logs = LogLines {
+                group: request.group,
+                pattern: request.pattern,
+                lines,
+                complete: page.complete,
+                templates: Vec::new(),
+            };
+            toolbox.add(question.answered(status, Body::Logs(logs)))
         }
-        Err(error) => {
-            toolbox.ledger.push_gap(Gap {
-                source: Source::Logs,
-                subject: title.clone(),
-                status: error.status,
-                reason: Redacted::new(&error.reason).to_string(),
-                // Only a denial is mended by a permission.
-                missing_action: (error.status == Status::Denied).then(|| error.operation.to_owned()),
-            });
-            toolbox.add(unanswered(id, Source::Logs, &title, window, &error))
-        }
+        Err(error) => toolbox.not_read(question, &error),
     }
 }

@@ -1,10 +1,10 @@
 //! The card's head: line 1 says what and where, line 2 still or recovered, line 4 the verdict, then the impact.
 
-use crate::alarm::Comparison;
+use crate::alarm::{AlarmState, Comparison};
 use crate::analysis::companion::quantity;
 use crate::analysis::lead::Lead;
 use crate::evidence::text::clock_time;
-use crate::evidence::{Source, console};
+use crate::evidence::{Body, FactKind, Source, console};
 use crate::finding::VerdictKind;
 use crate::gather::recheck::Condition;
 use crate::incident::Incident;
@@ -74,6 +74,11 @@ fn began(told: &Told<'_>) -> crate::clock::Timestamp {
 
 /// Line 2.
 pub(super) fn condition(told: &Told<'_>) -> Line {
+    let state = told.incident.alarm.new_state;
+    if state != AlarmState::Alarm {
+        let now = clock_time(told.incident.as_of);
+        return Line::text(format!("Not in alarm at {now} ({state}) · looked at because it was asked for"));
+    }
     let line = match told.condition {
         Condition::Still { at, .. } => format!("Still {} at {} · began ", doing(told), clock_time(*at)),
         Condition::Recovered { since } => {
@@ -89,6 +94,9 @@ pub(super) fn condition(told: &Told<'_>) -> Line {
 
 /// `still`, `recovered` or `state unknown`.
 fn condition_word(told: &Told<'_>) -> &'static str {
+    if told.incident.alarm.new_state != AlarmState::Alarm {
+        return "not in alarm";
+    }
     match told.condition {
         Condition::Still { .. } => "still",
         Condition::Recovered { .. } => "recovered",
@@ -189,8 +197,19 @@ pub(super) fn statement(told: &Told<'_>) -> Vec<Line> {
     }
     match &told.analysis.lead {
         Some(lead) => vec![lead_line(told, lead)],
+        None if compares_versions(told) => {
+            vec![Line::text("Lead (computed): none fits the onset of this alarm.")]
+        }
         None => vec![Line::text("Lead (computed): nothing stands out among what was read.")],
     }
+}
+
+/// Tells whether something fails beside its neighbours, though not at this alarm's onset.
+fn compares_versions(told: &Told<'_>) -> bool {
+    told.ledger
+        .items()
+        .iter()
+        .any(|item| matches!(&item.body, Body::Fact(fact) if fact.kind == FactKind::Comparison))
 }
 
 fn lead_line(told: &Told<'_>, lead: &Lead) -> Line {

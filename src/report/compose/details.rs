@@ -148,10 +148,20 @@ fn models(told: &Told<'_>) -> Detail {
     for (model, calls) in &told.spent.calls {
         items.push(Line::text(format!("{} ({model}): {calls} answers", catalogue::name(model))));
     }
+    for (agent, spent) in &told.spent.agents {
+        let cost = spent.cost_usd.map(|cost| format!(", ${cost:.3}")).unwrap_or_default();
+        items.push(Line::text(format!(
+            "{agent}: {} {}, {} tokens in, {} out{cost}",
+            spent.calls,
+            if spent.calls == 1 { "call" } else { "calls" },
+            spent.usage.all_input(),
+            spent.usage.output
+        )));
+    }
     if told.spent.total_calls() > 0 {
         items.push(Line::text(format!(
-            "{} tokens in, {} out{}",
-            told.spent.usage.input + told.spent.usage.cache_read + told.spent.usage.cache_write,
+            "in all {} tokens in, {} out{}",
+            told.spent.usage.all_input(),
             told.spent.usage.output,
             if told.spent.recordings.is_empty() { "" } else { " (estimated for recorded answers)" }
         )));
