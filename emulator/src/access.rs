@@ -56,10 +56,11 @@ impl Access {
         Self { denied, allowed, faults: Mutex::new(faults) }
     }
 
-    /// Rules on one call and counts it.
+    /// Rules on one call and counts it. Who one is, STS tells everybody, whatever the policies say.
     pub(crate) fn ruling(&self, action: &str) -> Ruling {
         let covered = |rules: &[String]| rules.iter().any(|rule| covers(rule, action));
-        if covered(&self.denied) || !self.allowed.as_deref().is_none_or(covered) {
+        let deniable = action != "sts:GetCallerIdentity";
+        if deniable && (covered(&self.denied) || !self.allowed.as_deref().is_none_or(covered)) {
             return Ruling::Denied;
         }
         let mut faults = lock(&self.faults);
@@ -106,6 +107,13 @@ mod tests {
         assert_eq!(access.ruling("logs:FilterLogEvents"), Ruling::Denied);
         assert_eq!(access.ruling("sns:Publish"), Ruling::Allowed);
         assert_eq!(access.ruling("ssm:GetParameter"), Ruling::Denied);
+    }
+
+    #[test]
+    fn nobody_can_be_denied_to_ask_who_he_is() {
+        let access = Access::new(vec!["sts:*".to_owned()], Some(Vec::new()), Vec::new());
+        assert_eq!(access.ruling("sts:GetCallerIdentity"), Ruling::Allowed);
+        assert_eq!(access.ruling("sts:AssumeRole"), Ruling::Denied);
     }
 
     #[test]

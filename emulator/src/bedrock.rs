@@ -1,12 +1,16 @@
 //! Amazon Bedrock's Converse: checks a request as strictly as the service does and answers it from a recording,
-//! from a person's hand or from a script, with the faults that a scarce quota brings.
+//! from a person's hand or from a script, with the faults that a scarce quota brings. Which models there are is one
+//! [`Offer`], which the control plane shows.
 //!
 //! It never thinks: what it says was said before by a model or a person, or is written by one while it waits.
 
+mod account;
 mod answer_form;
 mod by_hand;
+pub(crate) mod control_plane;
 mod limits;
 mod model_reference;
+mod offer;
 mod pace;
 mod question;
 mod recording;
@@ -24,12 +28,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+pub use crate::bedrock::account::{
+    Account, Agreement, Authorization, Entitlement, FoundationModel, InferenceProfile, InferenceType,
+    ProfileType, Quota, Status,
+};
 use crate::bedrock::by_hand::ByHand;
-use crate::bedrock::model_reference::ModelReference;
 pub(crate) use crate::bedrock::model_reference::resource;
+pub(crate) use crate::bedrock::offer::Offer;
 use crate::bedrock::pace::Pace;
 use crate::bedrock::question::Question;
 use crate::bedrock::recording::Recordings;
@@ -52,7 +61,7 @@ pub enum ModelBehaviour {
     /// The bare model id is refused with 400; through an inference profile the model answers, unless the configured
     /// id itself carries the geography prefix.
     OnDemandUnsupported,
-    /// The identifier is not known: 400. So is every id that is not configured.
+    /// The identifier is not known: 400. So is every id that is neither configured nor in the account's tables.
     InvalidIdentifier,
 }
 
@@ -109,7 +118,8 @@ pub struct BedrockOptions {
     pub turns: Turns,
     /// So many requests are throttled first; `u32::MAX` means for ever.
     pub throttle_first: Option<u32>,
-    /// Requests admitted within any one minute; the rest are throttled and do not count.
+    /// Requests for one model, by whatever profile, admitted within any one minute; the rest are throttled and do not
+    /// count.
     pub requests_per_minute: Option<u32>,
     /// How long a minute of `requests_per_minute` takes here.
     pub minute: Duration,
@@ -119,6 +129,8 @@ pub struct BedrockOptions {
     pub malformed_tool_use: u32,
     /// `Retry-After` of a throttled request, rounded up to whole seconds.
     pub retry_after: Option<Duration>,
+    /// Models, profiles and quotas, over the scenario's.
+    pub account: Account,
 }
 
 impl Default for BedrockOptions {
@@ -131,6 +143,7 @@ impl Default for BedrockOptions {
             latency: Duration::ZERO,
             malformed_tool_use: 0,
             retry_after: None,
+            account: Account::default(),
         }
     }
 }
@@ -181,9 +194,8 @@ pub struct ConverseCall {
 
 /// The service.
 pub struct Bedrock {
-    models: BTreeMap<String, ModelBehaviour>,
+    offer: Offer,
     options: BedrockOptions,
-    place: Place,
     source: Source,
     pace: Mutex<Pace>,
     malformed_left: AtomicU32,
@@ -197,8 +209,9 @@ impl Bedrock {
     pub fn new(
         scenario_dir: &Path,
         models: BTreeMap<String, ModelBehaviour>,
-        options: BedrockOptions,
+        mut options: BedrockOptions,
     ) -> Result<Self, String> {
+        let account = std::mem::take(&mut options.account);
         let source = match &options.turns {
             Turns::Recorded => Source::Recorded(Recordings::load(&scenario_dir.join("turns"))?),
             Turns::ByHand(folder) => Source::ByHand(ByHand::open(folder)?),
@@ -206,12 +219,11 @@ impl Bedrock {
             Turns::Scripted(script) => Source::Scripted(Arc::clone(script)),
         };
         Ok(Self {
-            place: Place::of_scenario(scenario_dir),
+            offer: Offer::new(account, models, Place::of_scenario(scenario_dir))?,
             pace: Mutex::new(Pace::new(&options)),
             malformed_left: AtomicU32::new(options.malformed_tool_use),
             started: now(),
             calls: Mutex::new(Vec::new()),
-            models,
             options,
             source,
         })
@@ -220,6 +232,17 @@ impl Bedrock {
     /// Returns every request in order of arrival.
     pub fn calls(&self) -> Vec<ConverseCall> {
         lock(&self.calls).clone()
+    }
+
+    /// Returns how many requests for each model, by its base id, were admitted in each minute since the start, a minute
+    /// being as long as the options say.
+    pub fn admitted_per_minute(&self) -> BTreeMap<String, Vec<usize>> {
+        lock(&self.pace).admitted_per_minute(self.started)
+    }
+
+    /// Returns what the control plane shows.
+    pub(crate) fn offer(&self) -> &Offer {
+        &self.offer
     }
 
     /// Answers one Converse request. `model_id` is the path segment, percent-decoded or not.
@@ -257,10 +280,10 @@ impl Bedrock {
     /// The order matters: a request that Bedrock would never take is told so even while the quota is spent.
     async fn reply(&self, model_id: &str, body: &[u8]) -> Result<Value, Refusal> {
         let request = validation::request(body)?;
-        let model = ModelReference::parse(model_id, &self.place)?;
-        model.admit(&self.models, &self.place)?;
+        let model = self.offer.reference(model_id)?;
+        self.offer.admit(&model)?;
         limits::check(&model.bare, &request).map_err(Refusal::validation)?;
-        if !lock(&self.pace).admits(now()) {
+        if !lock(&self.pace).admits(&model.bare, now()) {
             return Err(Refusal::throttled(self.options.retry_after));
         }
         if !self.options.latency.is_zero() {
@@ -308,21 +331,22 @@ impl Bedrock {
 impl fmt::Debug for Bedrock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bedrock")
-            .field("models", &self.models)
+            .field("offer", &self.offer)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
 
-/// Region and account that error texts and profile rules name.
+/// Region and account that error texts and profile rules name, and the time by which a model has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     region: String,
     account: String,
+    as_of: Timestamp,
 }
 
 impl Place {
-    /// Reads two keys and leaves every complaint about the file to the scenario's own loader.
+    /// Reads three keys and leaves every complaint about the file to the scenario's own loader.
     fn of_scenario(scenario_dir: &Path) -> Self {
         let table = std::fs::read_to_string(scenario_dir.join("scenario.toml"))
             .ok()
@@ -331,7 +355,11 @@ impl Place {
         let text = |key: &str, absent: &str| {
             table.get(key).and_then(toml::Value::as_str).unwrap_or(absent).to_owned()
         };
-        Self { region: text("region", "us-east-1"), account: text("account", "123456789012") }
+        Self {
+            region: text("region", "us-east-1"),
+            account: text("account", "123456789012"),
+            as_of: text("as_of", "").parse().unwrap_or(Timestamp::UNIX_EPOCH),
+        }
     }
 }
 

@@ -89,7 +89,8 @@ pub struct Emulator {
 
 impl Emulator {
     /// Starts serving a scenario.
-    pub async fn start(scenario: Scenario, options: Options) -> Result<Self, EmulatorError> {
+    pub async fn start(scenario: Scenario, mut options: Options) -> Result<Self, EmulatorError> {
+        options.bedrock.account = options.bedrock.account.over(scenario.account_tables());
         let mut models = scenario.models().clone();
         models.extend(options.models);
         let bedrock = Bedrock::new(scenario.dir(), models, options.bedrock)
@@ -166,6 +167,12 @@ impl Emulator {
     /// Returns every request to Bedrock, with what became of it.
     pub fn converse_calls(&self) -> Vec<ConverseCall> {
         self.shared.bedrock.calls()
+    }
+
+    /// Returns how many requests for each model, by its base id, were admitted in each minute since the start, a minute
+    /// being as long as the options say.
+    pub fn admitted_per_minute(&self) -> BTreeMap<String, Vec<usize>> {
+        self.shared.bedrock.admitted_per_minute()
     }
 
     /// Returns what was asked for and lies outside the emulator's subset; a test fails on any.

@@ -58,8 +58,11 @@ pub(crate) enum Protocol {
     Json,
     /// restJson 1.
     RestJson,
-    /// awsQuery: forms in, XML out.
-    Query,
+    /// awsQuery: forms in, XML of the service's namespace out.
+    Query {
+        /// The namespace.
+        namespace: &'static str,
+    },
 }
 
 impl Protocol {
@@ -114,11 +117,11 @@ impl Protocol {
                     .to_string()
                     .into_bytes(),
             },
-            Self::Query => Answer {
+            Self::Query { namespace } => Answer {
                 status: error.status,
                 headers: vec![content_type("text/xml"), id_header],
                 body: format!(
-                    "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>{sender}</Type>\
+                    "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{sender}</Type>\
                      <Code>{}</Code><Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
                     error.code,
                     percent::xml_text(&error.message),

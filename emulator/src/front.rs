@@ -10,18 +10,21 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::access::{Access, FaultKind, Ruling};
-use crate::bedrock::{self, Bedrock};
+use crate::bedrock::{self, Bedrock, control_plane};
 use crate::cbor;
 use crate::cloudwatch;
 use crate::failure::{Failure, Protocol, ServiceError};
 use crate::lambda;
 use crate::logs;
+use crate::page;
 use crate::percent;
 use crate::recorder::{Received, Recorder};
 use crate::scenario::{Paging, Scenario, uuid};
+use crate::service_quotas;
 use crate::slack::Slack;
-use crate::sns::Outbox;
+use crate::sns::{self, Outbox};
 use crate::ssm;
+use crate::sts;
 use crate::wire::Answer;
 
 /// More than any service takes; what is longer is not read.
@@ -51,9 +54,12 @@ enum Target {
     CloudWatch { operation: String },
     Logs { operation: String },
     Ssm { operation: String },
+    ServiceQuotas { operation: String },
     Sns { form: Vec<(String, String)> },
+    Sts { form: Vec<(String, String)> },
     Lambda(lambda::Request),
     Converse { model_id: String },
+    ControlPlane(control_plane::Request),
     Bedrock { path: String },
     SlackWebhook,
     SlackPage,
@@ -100,6 +106,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
         resource: call.as_ref().and_then(|call| call.resource.clone()),
         target: format!("{} {shown}", parts.method),
         body: body_text(&target, &body),
+        cbor: matches!(target, Target::CloudWatch { .. }).then(|| page::hex(&body)),
         status: None,
     });
     let answer = match call {
@@ -135,17 +142,28 @@ fn target(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8
     if let Some(operation) = header("x-amz-target").strip_prefix("AmazonSSM.") {
         return Target::Ssm { operation: operation.to_owned() };
     }
+    if let Some(operation) = header("x-amz-target").strip_prefix("ServiceQuotasV20190624.") {
+        return Target::ServiceQuotas { operation: operation.to_owned() };
+    }
     if let Some(rest) = path.strip_prefix("/model/") {
         return match (method, rest.rsplit_once('/')) {
             ("POST", Some((model_id, "converse"))) => Target::Converse { model_id: model_id.to_owned() },
             _ => Target::Bedrock { path: format!("{method} {path}") },
         };
     }
+    if let Some(request) = control_plane::request(method, path, query) {
+        return Target::ControlPlane(request);
+    }
     if let Some(request) = lambda::request(method, path, query) {
         return Target::Lambda(request);
     }
     if path == "/" && header("content-type").starts_with("application/x-www-form-urlencoded") {
-        return Target::Sns { form: percent::pairs(&String::from_utf8_lossy(body)) };
+        let form = percent::pairs(&String::from_utf8_lossy(body));
+        // Both services take forms at the root; the version of their API tells them apart.
+        if form.iter().any(|(name, value)| name == "Version" && value == sts::VERSION) {
+            return Target::Sts { form };
+        }
+        return Target::Sns { form };
     }
     Target::Unknown
 }
@@ -179,7 +197,18 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
         Target::Sns { form } => {
             let field = |name: &str| form.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
             let operation = field("Action").unwrap_or_else(|| "(none)".to_owned());
-            call("sns", &operation, Protocol::Query, field("TopicArn").or_else(|| field("TargetArn")))
+            let protocol = Protocol::Query { namespace: sns::NAMESPACE };
+            call("sns", &operation, protocol, field("TopicArn").or_else(|| field("TargetArn")))
+        }
+        Target::Sts { form } => {
+            let action = form.iter().find(|(name, _)| name == "Action").map(|(_, value)| value.as_str());
+            let protocol = Protocol::Query { namespace: sts::NAMESPACE };
+            call("sts", action.unwrap_or("(none)"), protocol, None)
+        }
+        Target::ServiceQuotas { operation } => call("servicequotas", operation, Protocol::Json, None),
+        Target::ControlPlane(request) => {
+            let resource = request.operation.resource(scenario.region(), scenario.account());
+            call("bedrock", request.operation.name(), Protocol::RestJson, resource)
         }
         Target::Lambda(request) => {
             let resource = place("lambda", format!("function:{}", request.operation.function()));
@@ -266,7 +295,7 @@ impl Output {
             Self::Json(value) => {
                 let kind = match call.protocol {
                     Protocol::Json => "application/x-amz-json-1.1",
-                    Protocol::RestJson | Protocol::Cbor | Protocol::Query => "application/json",
+                    Protocol::RestJson | Protocol::Cbor | Protocol::Query { .. } => "application/json",
                 };
                 Answer {
                     status: 200,
@@ -276,8 +305,12 @@ impl Output {
             }
             Self::Xml(inner) => {
                 let operation = &call.operation;
+                let namespace = match call.protocol {
+                    Protocol::Query { namespace } => namespace,
+                    Protocol::Cbor | Protocol::Json | Protocol::RestJson => "",
+                };
                 let body = format!(
-                    "<{operation}Response xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+                    "<{operation}Response xmlns=\"{namespace}\">\
                      <{operation}Result>{inner}</{operation}Result><ResponseMetadata><RequestId>{request_id}\
                      </RequestId></ResponseMetadata></{operation}Response>"
                 );
@@ -313,7 +346,15 @@ fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) ->
             let host = headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or("127.0.0.1");
             ssm::answer(scenario, &format!("http://{host}"), operation, json_body()?).map(Output::Json)
         }
+        Target::ServiceQuotas { operation } => {
+            let offer = shared.bedrock.offer();
+            service_quotas::answer(scenario, paging, offer, operation, json_body()?).map(Output::Json)
+        }
         Target::Sns { form } => shared.outbox.answer(scenario, form).map(Output::Xml),
+        Target::Sts { form } => sts::answer(scenario, form).map(Output::Xml),
+        Target::ControlPlane(request) => {
+            control_plane::answer(shared.bedrock.offer(), paging, request).map(Output::Json)
+        }
         Target::Lambda(request) => lambda::answer(scenario, paging, request).map(Output::Json),
         Target::Bedrock { path } => Err(Failure::unsupported(format!("Bedrock's {path}"))),
         Target::Converse { .. }
@@ -334,7 +375,7 @@ fn signed(protocol: Protocol, headers: &HeaderMap) -> Result<(), Failure> {
         return Ok(());
     }
     let code = match protocol {
-        Protocol::Query => "MissingAuthenticationToken",
+        Protocol::Query { .. } => "MissingAuthenticationToken",
         Protocol::Cbor | Protocol::Json | Protocol::RestJson => "MissingAuthenticationTokenException",
     };
     Err(Failure::service(403, code, "Missing Authentication Token"))
@@ -346,14 +387,14 @@ fn denied(scenario: &Scenario, call: &Call) -> ServiceError {
     let action = call.action.replace("sns:", "SNS:");
     let resource = call.resource.as_ref().map(|arn| format!(" on resource: {arn}")).unwrap_or_default();
     let message = format!(
-        "User: arn:aws:sts::{}:assumed-role/sre-agent/sre-agent is not authorized to perform: {action}{resource} \
+        "User: {} is not authorized to perform: {action}{resource} \
          because no identity-based policy allows the {action} action",
-        scenario.account()
+        sts::caller(scenario)
     );
     let (status, code) = match call.protocol {
         Protocol::Cbor | Protocol::RestJson => (403, "AccessDeniedException"),
         Protocol::Json => (400, "AccessDeniedException"),
-        Protocol::Query => (403, "AuthorizationError"),
+        Protocol::Query { .. } => (403, "AuthorizationError"),
     };
     ServiceError { status, code, message }
 }
@@ -362,7 +403,8 @@ fn throttled(call: &Call) -> ServiceError {
     let (status, code, message) = match (call.protocol, call.service) {
         (_, "bedrock") => (429, "ThrottlingException", "Too many requests, please wait before trying again."),
         (Protocol::RestJson, _) => (429, "TooManyRequestsException", "Rate exceeded"),
-        (Protocol::Query, _) => (400, "Throttling", "Rate exceeded"),
+        (Protocol::Json, "servicequotas") => (400, "TooManyRequestsException", "Rate exceeded"),
+        (Protocol::Query { .. }, _) => (400, "Throttling", "Rate exceeded"),
         (Protocol::Cbor | Protocol::Json, _) => (400, "ThrottlingException", "Rate exceeded"),
     };
     ServiceError { status, code, message: message.to_owned() }
@@ -373,9 +415,10 @@ fn internal_error(call: &Call) -> ServiceError {
         (_, "bedrock") => "InternalServerException",
         (Protocol::Cbor, _) => "InternalServiceFault",
         (Protocol::Json, "ssm") => "InternalServerError",
+        (Protocol::Json, "servicequotas") => "ServiceException",
         (Protocol::Json, _) => "ServiceUnavailableException",
         (Protocol::RestJson, _) => "ServiceException",
-        (Protocol::Query, _) => "InternalError",
+        (Protocol::Query { .. }, _) => "InternalError",
     };
     ServiceError { status: 500, code, message: "The service had an internal error.".to_owned() }
 }

@@ -20,14 +20,18 @@ mod page;
 mod percent;
 mod recorder;
 mod scenario;
+mod service_quotas;
 mod slack;
 mod sns;
 mod ssm;
+mod sts;
 mod wire;
 
 pub use access::{Fault, FaultKind};
 pub use bedrock::{
-    Bedrock, BedrockOptions, CallOutcome, ConverseCall, ModelBehaviour, Script, ScriptedAnswer, Turns,
+    Account, Agreement, Authorization, Bedrock, BedrockOptions, CallOutcome, ConverseCall, Entitlement,
+    FoundationModel, InferenceProfile, InferenceType, ModelBehaviour, ProfileType, Quota, Script,
+    ScriptedAnswer, Status, Turns,
 };
 pub use emulator::{Emulator, EmulatorError, Options};
 pub use recorder::Received;

@@ -53,7 +53,8 @@ pub(crate) fn short_digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).first_chunk::<16>().map(|bytes| hex(bytes)).unwrap_or_default()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Writes bytes as hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 0x0f])

@@ -19,6 +19,8 @@ pub struct Received {
     pub target: String,
     /// The body as text. CBOR is shown as JSON with times as RFC 3339 text; a form stays as sent.
     pub body: String,
+    /// The body in hex where it was CBOR, because the text above does not show how a value was encoded.
+    pub cbor: Option<String>,
     /// Status of the answer; `None` while there is none.
     pub status: Option<u16>,
 }

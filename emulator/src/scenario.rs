@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::access::Fault;
-use crate::bedrock::ModelBehaviour;
+use crate::bedrock::{Account, ModelBehaviour};
 
 pub(crate) use alarms::{Alarm, Alarms};
 use description::Description;
@@ -146,6 +146,10 @@ impl Scenario {
 
     pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
         self.description.faults.iter().cloned()
+    }
+
+    pub(crate) fn account_tables(&self) -> Account {
+        self.description.account_tables()
     }
 
     pub(crate) fn models(&self) -> &BTreeMap<String, ModelBehaviour> {

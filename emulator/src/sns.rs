@@ -10,6 +10,8 @@ use crate::failure::Failure;
 use crate::recorder::lock;
 use crate::scenario::{Scenario, uuid};
 
+/// Namespace of the answers.
+pub(crate) const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 /// Message and attributes together, in bytes.
 const LARGEST: usize = 262_144;
 

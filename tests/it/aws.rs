@@ -184,7 +184,14 @@ async fn log_events_are_read_page_by_page_to_the_end_of_the_window() {
 
 #[tokio::test]
 async fn small_pages_give_the_same_answers_as_large_ones() {
-    let small = Paging { metrics: 2, datapoints: 2, log_events: 20, empty_log_page_first: true, versions: 1 };
+    let small = Paging {
+        metrics: 2,
+        datapoints: 2,
+        log_events: 20,
+        empty_log_page_first: true,
+        versions: 1,
+        ..Paging::default()
+    };
     let (large, config) = start(Options::default()).await;
     let (paged, paged_config) = start(Options { paging: Some(small), ..Options::default() }).await;
     let (one, other) =

@@ -42,8 +42,8 @@ pub(crate) struct ModelReference {
     pub(crate) id: String,
     /// Without ARN and geography prefix.
     pub(crate) bare: String,
-    /// Destination Region of the profile; `None` for a model called on demand.
-    destination: Option<String>,
+    /// A destination Region of the profile; `None` for a model called on demand.
+    pub(crate) destination: Option<String>,
 }
 
 impl ModelReference {
@@ -85,37 +85,9 @@ impl ModelReference {
         Ok(Self { given: given.to_owned(), id: id.to_owned(), bare: bare.to_owned(), destination })
     }
 
-    /// Lets the model through or says what Bedrock says of it.
-    pub(crate) fn admit(
-        &self,
-        models: &BTreeMap<String, ModelBehaviour>,
-        place: &Place,
-    ) -> Result<(), Refusal> {
-        let Some((configured, behaviour)) = self.behaviour(models) else {
-            return Err(Refusal::invalid_identifier());
-        };
-        match behaviour {
-            ModelBehaviour::Answers => Ok(()),
-            ModelBehaviour::EndOfLife => Err(Refusal::end_of_life()),
-            ModelBehaviour::Legacy => Err(Refusal::legacy()),
-            ModelBehaviour::AccessDenied => {
-                let region = self.destination.as_deref().unwrap_or(&place.region);
-                let resource = format!("arn:aws:bedrock:{region}::foundation-model/{}", self.bare);
-                Err(Refusal::access_denied(&place.account, &resource))
-            }
-            ModelBehaviour::OnDemandUnsupported => {
-                if self.destination.is_some() && configured != self.id {
-                    return Ok(());
-                }
-                Err(Refusal::on_demand_unsupported(&self.given))
-            }
-            ModelBehaviour::InvalidIdentifier => Err(Refusal::invalid_identifier()),
-        }
-    }
-
     /// The longest configured id that this one ends with. One with a provider (`anthropic.…`) must be the whole id,
     /// because behind an unknown geography prefix Bedrock knows no model.
-    fn behaviour<'a>(
+    pub(crate) fn behaviour<'a>(
         &self,
         models: &'a BTreeMap<String, ModelBehaviour>,
     ) -> Option<(&'a str, ModelBehaviour)> {

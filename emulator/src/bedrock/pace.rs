@@ -1,6 +1,6 @@
-//! How many requests are let through: the first ones throttled, or so many a minute.
+//! How many requests are let through: the first ones throttled, or so many a minute for each model.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,7 +14,8 @@ pub(crate) struct Pace {
     requests_per_minute: Option<u32>,
     minute: Duration,
     throttled: u32,
-    admitted: VecDeque<Instant>,
+    /// Arrivals that were let through, by the model's base id.
+    admitted: BTreeMap<String, Vec<Instant>>,
 }
 
 impl Pace {
@@ -24,12 +25,12 @@ impl Pace {
             requests_per_minute: options.requests_per_minute,
             minute: options.minute,
             throttled: 0,
-            admitted: VecDeque::new(),
+            admitted: BTreeMap::new(),
         }
     }
 
-    /// Whether a request arriving `now` is let through. A throttled one does not use up the quota.
-    pub(crate) fn admits(&mut self, now: Instant) -> bool {
+    /// Whether a request for `model` arriving `now` is let through. A throttled one does not use up the quota.
+    pub(crate) fn admits(&mut self, model: &str, now: Instant) -> bool {
         if self.throttle_first == u32::MAX {
             return false;
         }
@@ -37,14 +38,34 @@ impl Pace {
             self.throttled += 1;
             return false;
         }
-        let Some(quota) = self.requests_per_minute else { return true };
-        while self.admitted.front().is_some_and(|first| now.duration_since(*first) >= self.minute) {
-            self.admitted.pop_front();
-        }
-        if self.admitted.len() >= usize::try_from(quota).unwrap_or(usize::MAX) {
+        let admitted = self.admitted.entry(model.to_owned()).or_default();
+        let recent =
+            admitted.iter().rev().take_while(|then| now.duration_since(**then) < self.minute).count();
+        let quota = self.requests_per_minute.map(|quota| usize::try_from(quota).unwrap_or(usize::MAX));
+        if quota.is_some_and(|quota| recent >= quota) {
             return false;
         }
-        self.admitted.push_back(now);
+        admitted.push(now);
         true
+    }
+
+    /// Counts what was let through in each minute since `start`.
+    pub(crate) fn admitted_per_minute(&self, start: Instant) -> BTreeMap<String, Vec<usize>> {
+        let minute = self.minute.as_nanos().max(1);
+        let counted = |admitted: &Vec<Instant>| {
+            let mut counts = Vec::new();
+            for at in admitted {
+                let place =
+                    usize::try_from(at.duration_since(start).as_nanos() / minute).unwrap_or(usize::MAX);
+                while counts.len() <= place {
+                    counts.push(0);
+                }
+                if let Some(count) = counts.last_mut() {
+                    *count += 1;
+                }
+            }
+            counts
+        };
+        self.admitted.iter().map(|(model, admitted)| (model.clone(), counted(admitted))).collect()
     }
 }

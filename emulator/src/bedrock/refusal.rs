@@ -75,6 +75,57 @@ impl Refusal {
         )
     }
 
+    /// What a service control policy says that leaves a Region out.
+    pub(crate) fn denied_by_organization(account: &str, resource: &str) -> Self {
+        Self::new(
+            403,
+            "AccessDeniedException",
+            format!(
+                "User: arn:aws:sts::{account}:assumed-role/emulated-role/emulated-session is not authorized to \
+                 perform: bedrock:InvokeModel on resource: {resource} with an explicit deny in a service control policy"
+            ),
+        )
+    }
+
+    pub(crate) fn marketplace_denied() -> Self {
+        Self::new(
+            403,
+            "AccessDeniedException",
+            "Model access is denied due to IAM user or service role is not authorized to perform the required AWS \
+             Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to \
+             this model. Refer to the Amazon Bedrock documentation for further details. Your AWS Marketplace \
+             subscription for this model cannot be completed at this time. If you recently fixed this issue, try \
+             again after 15 minutes.",
+        )
+    }
+
+    pub(crate) fn agreement_pending() -> Self {
+        Self::new(
+            403,
+            "AccessDeniedException",
+            "Model access is denied: the AWS Marketplace subscription for this model is still being processed. Try \
+             again after 15 minutes.",
+        )
+    }
+
+    pub(crate) fn payment_instrument_invalid() -> Self {
+        Self::new(
+            403,
+            "AccessDeniedException",
+            "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must be provided.. \
+             Your AWS Marketplace subscription for this model cannot be completed at this time. If you recently fixed \
+             this issue, try again after 15 minutes.",
+        )
+    }
+
+    pub(crate) fn no_access_to_model() -> Self {
+        Self::new(
+            403,
+            "AccessDeniedException",
+            "You don't have access to the model with the specified model ID.",
+        )
+    }
+
     pub(crate) fn throttled(retry_after: Option<Duration>) -> Self {
         let message = "Too many requests, please wait before trying again.";
         Self { retry_after, ..Self::new(429, "ThrottlingException", message) }

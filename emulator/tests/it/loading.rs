@@ -80,6 +80,14 @@ fn a_bad_line_is_named_by_file_and_number() {
         ("group", "logs/sorter.jsonl", "/audit", "/unknown", 9, "log group /unknown is not in scenario.toml"),
         ("time", "logs/sorter.jsonl", "2026-05-04T11:58:00.250Z", "11:58", 2, "time 11:58"),
         ("toml", "scenario.toml", "seed = 3", "sead = 3", 5, "unknown field `sead`"),
+        (
+            "model",
+            "scenario.toml",
+            "[models]",
+            "[[model]]\nid = \"acme.one\"\nend = 1\n\n[models]",
+            54,
+            "unknown field `end`",
+        ),
         ("json", "alarm.json", "\"AWSAccountId\":", "\"AWSAccountId\"", 4, "expected `:`"),
     ] {
         let error = spoilt(&format!("line-{name}"), file, from, to).to_string();
@@ -92,6 +100,13 @@ fn a_bad_line_is_named_by_file_and_number() {
 fn what_does_not_fit_together_is_told_with_its_file() {
     for (name, file, from, to, words) in [
         ("account", "scenario.toml", "123456789012", "999999999999", "999999999999"),
+        (
+            "profile",
+            "scenario.toml",
+            "[models]",
+            "[[inference_profile]]\nid = \"eu.acme.none\"\n\n[models]",
+            "eu.acme.none: its model",
+        ),
         ("member", "alarms.json", "\"StateValue\": \"OK\"", "\"State\": \"OK\"", "no member State"),
         (
             "alias",

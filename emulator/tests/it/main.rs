@@ -6,6 +6,8 @@ mod client;
 #[cfg(test)]
 mod cloudwatch;
 #[cfg(test)]
+mod control_plane;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod front;
@@ -18,6 +20,10 @@ mod logs;
 #[cfg(test)]
 mod metric_data;
 #[cfg(test)]
+mod service_quotas;
+#[cfg(test)]
 mod sns;
 #[cfg(test)]
 mod ssm;
+#[cfg(test)]
+mod sts;

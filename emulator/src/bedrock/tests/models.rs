@@ -17,13 +17,13 @@ fn refused(status: u16, exception: &str, message: &str) -> (u16, String, String)
 #[tokio::test]
 async fn a_model_answers_by_id_profile_and_arn() {
     for id in [
-        "anthropic.claude-sonnet-4-6",
+        "amazon.nova-pro-v1:0",
         "us.anthropic.claude-sonnet-4-6",
         "global.anthropic.claude-sonnet-4-6",
         "us.anthropic.claude-haiku-4-5-20251001-v1:0",
         "us.anthropic.claude-haiku-4-5-20251001-v1%3A0",
         "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-6",
-        "arn%3Aaws%3Abedrock%3Aus-east-1%3A%3Afoundation-model%2Fanthropic.claude-sonnet-4-6",
+        "arn%3Aaws%3Abedrock%3Aus-east-1%3A%3Afoundation-model%2Famazon.nova-pro-v1%3A0",
     ] {
         assert_eq!(said_of(id).await.0, 200, "{id}");
     }
@@ -92,6 +92,123 @@ async fn on_demand_is_refused_for_the_bare_id_only_unless_the_profile_itself_is_
     assert_eq!(said_of("us.amazon.nova-lite-v1:0").await.0, 200);
     let profile = "us.amazon.nova-2-lite-v1:0";
     assert_eq!(said_of(profile).await, refused(400, "ValidationException", &text(profile)));
+}
+
+/// What `[models]` does not name, or lets answer, is what the account says of it.
+#[tokio::test]
+async fn the_account_says_which_ids_there_are_and_how_they_are_called() {
+    let bedrock = Bedrock::new(Path::new("/nowhere"), BTreeMap::new(), talkative()).unwrap();
+    let mut said = Vec::new();
+    for id in [
+        "us.anthropic.claude-sonnet-4-6",
+        "anthropic.claude-sonnet-4-6",
+        "us.anthropic.claude-sonnet-5-5",
+        "global.anthropic.claude-sonnet-5-5",
+        "us.anthropic.claude-3-haiku-20240307-v1:0",
+        "anthropic.claude-nothing",
+    ] {
+        let (status, body) = ask(&bedrock, id, &plain_request("logs", 1)).await;
+        let message = body["message"].as_str().unwrap_or_default();
+        said.push((status, message.chars().take(27).collect::<String>()));
+    }
+    let said: Vec<(u16, &str)> = said.iter().map(|(status, text)| (*status, text.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            (200, ""),
+            (400, "Invocation of model ID anth"),
+            (400, "The provided model identifi"),
+            (200, ""),
+            (404, "This model version has reac"),
+            (400, "The provided model identifi"),
+        ]
+    );
+}
+
+fn changed(model: FoundationModel) -> BedrockOptions {
+    let account = Account { models: vec![model], ..Account::default() };
+    BedrockOptions { account, ..talkative() }
+}
+
+#[tokio::test]
+async fn a_profile_is_refused_where_a_policy_denies_one_of_its_destinations() {
+    let options = changed(FoundationModel {
+        id: "amazon.nova-pro-v1:0".to_owned(),
+        denied_in: Some(vec!["us-west-2".to_owned()]),
+        ..FoundationModel::default()
+    });
+    let bedrock = service(options);
+    let (status, body) = ask(&bedrock, "us.amazon.nova-pro-v1:0", &plain_request("logs", 1)).await;
+    assert_eq!(status, 403);
+    assert_eq!(
+        body["message"],
+        "User: arn:aws:sts::123456789012:assumed-role/emulated-role/emulated-session is not authorized to perform: \
+         bedrock:InvokeModel on resource: arn:aws:bedrock:us-west-2::foundation-model/amazon.nova-pro-v1:0 with an \
+         explicit deny in a service control policy"
+    );
+    assert_eq!(ask(&bedrock, "amazon.nova-pro-v1:0", &plain_request("logs", 1)).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_closed_gate_refuses_the_call_in_its_own_words() {
+    let closed = |change: fn(&mut FoundationModel)| {
+        let mut model =
+            FoundationModel { id: "anthropic.claude-sonnet-4-6".to_owned(), ..FoundationModel::default() };
+        change(&mut model);
+        service(changed(model))
+    };
+    for (bedrock, status, words) in [
+        (closed(|model| model.agreement = Some(Agreement::NotAvailable)), 403, "aws-marketplace:Subscribe"),
+        (closed(|model| model.agreement = Some(Agreement::Pending)), 403, "still being processed"),
+        (closed(|model| model.agreement = Some(Agreement::Error)), 403, "INVALID_PAYMENT_INSTRUMENT"),
+        (closed(|model| model.entitlement = Some(Entitlement::NotAvailable)), 403, "don't have access"),
+        (closed(|model| model.authorization = Some(Authorization::NotAuthorized)), 403, "is not authorized"),
+        (closed(|model| model.regions = Some(vec!["eu-west-1".to_owned()])), 400, "identifier is invalid"),
+        (closed(|model| model.end_of_life = Some(Timestamp::UNIX_EPOCH)), 404, "end of its life"),
+    ] {
+        let (found, body) = ask(&bedrock, SONNET, &plain_request("logs", 1)).await;
+        assert!(found == status && body["message"].as_str().unwrap().contains(words), "{found} {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_applications_profile_leads_to_its_model_by_arn() {
+    let account = Account {
+        inference_profiles: vec![InferenceProfile {
+            id: "a1b2c3d4e5f6".to_owned(),
+            kind: Some(ProfileType::Application),
+            model: Some("anthropic.claude-sonnet-4-6".to_owned()),
+            ..InferenceProfile::default()
+        }],
+        ..Account::default()
+    };
+    let bedrock = service(BedrockOptions { account, ..talkative() });
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
+    assert_eq!(ask(&bedrock, arn, &plain_request("logs", 1)).await.0, 200);
+    let other = arn.replace("a1b2", "ffff");
+    assert_eq!(ask(&bedrock, &other, &plain_request("logs", 1)).await.0, 400);
+}
+
+#[test]
+fn an_account_that_contradicts_itself_is_refused() {
+    let reason = |models: BTreeMap<String, ModelBehaviour>, account| {
+        Bedrock::new(Path::new("/nowhere"), models, BedrockOptions { account, ..talkative() }).unwrap_err()
+    };
+    let unknown = BTreeMap::from([("us.anthropic.claude-nothing".to_owned(), ModelBehaviour::Answers)]);
+    assert_eq!(
+        reason(unknown, Account::default()),
+        "[models] lets us.anthropic.claude-nothing exist, but no [[model]] describes it"
+    );
+    let profile =
+        InferenceProfile { id: "us.anthropic.claude-nothing".to_owned(), ..InferenceProfile::default() };
+    let account = Account { inference_profiles: vec![profile], ..Account::default() };
+    assert_eq!(
+        reason(BTreeMap::new(), account),
+        "inference profile us.anthropic.claude-nothing: its model is in no [[model]]"
+    );
+    let quota = Quota { name: "Requests".to_owned(), ..Quota::default() };
+    let account = Account { quotas: vec![quota], ..Account::default() };
+    assert_eq!(reason(BTreeMap::new(), account), "quota Requests: it has no value");
 }
 
 #[tokio::test]

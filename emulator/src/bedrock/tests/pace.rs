@@ -62,6 +62,24 @@ async fn a_minute_is_sixty_seconds_by_default() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_model_has_a_quota_of_its_own_which_its_profiles_share() {
+    let minute = Duration::from_secs(6);
+    let bedrock = service(BedrockOptions { requests_per_minute: Some(2), minute, ..talkative() });
+    let mut seen = Vec::new();
+    for id in [SONNET, "global.anthropic.claude-sonnet-4-6", SONNET, "us.amazon.nova-pro-v1:0"] {
+        seen.push(ask(&bedrock, id, &plain_request("logs", 1)).await.0);
+    }
+    assert_eq!(seen, [200, 200, 429, 200]);
+    tokio::time::advance(minute * 2).await;
+    assert_eq!(statuses(&bedrock, 1).await, [200]);
+    let counted = [("amazon.nova-pro-v1:0", vec![1]), ("anthropic.claude-sonnet-4-6", vec![2, 0, 1])];
+    assert_eq!(
+        bedrock.admitted_per_minute(),
+        counted.into_iter().map(|(model, counts)| (model.to_owned(), counts)).collect()
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_invalid_request_uses_no_quota() {
     let bedrock =
         service(BedrockOptions { requests_per_minute: Some(1), throttle_first: Some(1), ..talkative() });
