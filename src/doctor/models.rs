@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use crate::clock::Timestamp;
 use crate::diagnosis;
 use crate::doctor::{Account, Availability, Check, Level, Lifecycle, OfferedModel, Profile, quota};
+use crate::evidence::Status;
+use crate::gather::telemetry::TelemetryError;
 use crate::iam::{self, Access, access};
 use crate::model::{ErrorClass, ModelId, catalogue};
 
@@ -34,12 +36,15 @@ impl Judged {
 pub fn judge(model: &ModelId, account: &Account) -> Judged {
     let mut checks = Vec::new();
     checks.extend(lifecycle(model, account));
-    checks.extend(profile(model, account));
-    if let Some(Ok(found)) = account.availability.get(model.base()) {
-        checks.extend(gates(model, found));
-    }
-    if let Ok(quotas) = &account.quotas {
-        checks.extend(quota::judge(model, quotas));
+    // What is gone has neither a profile nor gates, and its quota helps nobody.
+    if checks.iter().all(|check: &Check| check.level < Level::Bad) {
+        checks.extend(profile(model, account));
+        if let Some(Ok(found)) = account.availability.get(model.base()) {
+            checks.extend(gates(model, found));
+        }
+        if let Ok(quotas) = &account.quotas {
+            checks.extend(quota::judge(model, quotas));
+        }
     }
     checks.extend(call(model, account));
     if !account.was_reached() && !account.calls.contains_key(model) {
@@ -67,7 +72,9 @@ pub fn unread(account: &Account) -> Vec<Check> {
     notes.extend(account.offered.as_ref().err().map(|error| Check::unseen("lifecycle of models", error)));
     notes.extend(account.profiles.as_ref().err().map(|error| Check::unseen("inference profiles", error)));
     notes.extend(account.quotas.as_ref().err().map(|error| Check::unseen("quotas", error)));
-    let gates = account.availability.values().find_map(|seen| seen.as_ref().err());
+    // A model that does not exist is judged by the list.
+    let unread = |error: &&TelemetryError| error.status != Status::Missing;
+    let gates = account.availability.values().filter_map(|seen| seen.as_ref().err()).find(unread);
     notes.extend(gates.map(|error| Check::unseen("availability of models", error)));
     notes
 }
@@ -163,19 +170,28 @@ fn judge_life(model: &ModelId, offered: &OfferedModel, now: Timestamp) -> Option
     }
 }
 
+/// Names a model to put in the place of one that is gone: the first of the catalogue that can be called here.
 fn replacement(account: &Account) -> String {
+    let today = day(account.now);
     let offered = account.offered.as_ref().ok();
     let current = catalogue::entries().iter().find(|row| {
-        let still = row.retired.as_deref().is_none_or(|retired| *retired > *day(account.now));
+        let still = row.retired.as_deref().is_none_or(|retired| *retired > *today);
         still && offered.is_none_or(|offered| offered.iter().any(|other| other.id == row.id))
     });
-    match current {
-        Some(row) => format!(
-            "Put a current model first (SRE_AGENT_MODEL), for instance {}; see: sre-agent models",
-            row.id
-        ),
-        None => "Put a current model first (SRE_AGENT_MODEL); see: sre-agent models".into(),
-    }
+    let Some(row) = current else {
+        return "Put a current model first (SRE_AGENT_MODEL); see: sre-agent models".into();
+    };
+    let profiles = account.profiles.iter().flatten();
+    let ways: Vec<&str> = profiles
+        .filter(|profile| profile.active && ModelId(profile.id.clone()).base() == row.id)
+        .map(|profile| profile.id.as_str())
+        .collect();
+    // A geography's own profile keeps prompts in it; the global one is somebody's choice.
+    let way = ways.iter().find(|id| !id.starts_with("global.")).or(ways.first()).copied();
+    format!(
+        "Put a current model first (SRE_AGENT_MODEL), for instance {}; see: sre-agent models",
+        way.unwrap_or(row.id.as_str())
+    )
 }
 
 fn near(model: &ModelId) -> String {

@@ -1,7 +1,11 @@
 //! The command line as a person or a script meets it: the built program, its streams, its exit codes.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod doctor;
 #[cfg(test)]
 mod emulate;
 #[cfg(test)]

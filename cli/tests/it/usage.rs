@@ -15,6 +15,10 @@ fn each_command_has_help_with_examples_and_only_the_options_that_it_uses() {
         ("demo", &["--profile", "--region", "--scenario"][..]),
         ("investigate", &[]),
         ("emulate", &["--profile", "--region", "--scenario", "--depth", "--max-cost", "--json", "--quiet"]),
+        ("doctor", &["--depth", "--max-cost"]),
+        ("models", &["--depth", "--max-cost"]),
+        ("diagnose", &["--profile", "--region", "--scenario", "--depth", "--max-cost", "--quiet"]),
+        ("iam-policy", &["--depth", "--max-cost", "--json"]),
         ("completions", &["--profile", "--depth", "--json"]),
     ] {
         let output = run(&[command, "--help"]);
@@ -41,6 +45,8 @@ fn an_option_that_a_command_would_ignore_is_refused() {
         (&["--region", "us-east-1", "demo"], "'demo' has no use for --region"),
         (&["demo", "--scenario", "rds-cpu"], "sre-agent demo SCENARIO"),
         (&["emulate", "rds-cpu", "--depth", "full"], "'emulate' has no use for --depth"),
+        (&["diagnose", "x", "--scenario", "rds-cpu"], "'diagnose' has no use for --scenario"),
+        (&["investigate", "x", "--model", "a.b", "--model", "c.d"], "'investigate' takes one --model"),
         (&["completions", "bash", "--json"], "'completions' has no use for --json"),
         (&["investigate", "x", "--scenario", "rds-cpu", "--profile", "prod"], "--scenario replaces AWS"),
     ] {
