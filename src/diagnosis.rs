@@ -199,7 +199,8 @@ impl Details {
             ("{profile}", self.profile().unwrap_or_else(|| "us., eu. or global. and the id".into())),
             ("{nearest}", self.nearest()),
             ("{current}", current().to_owned()),
-            ("{quota}", self.quota()),
+            ("{quota}", self.quota("requests")),
+            ("{token_quota}", self.quota("tokens")),
             ("{action}", self.action.clone().unwrap_or_else(|| "the action".into())),
             (
                 "{resource}",
@@ -224,7 +225,7 @@ impl Details {
     }
 
     fn profile(&self) -> Option<String> {
-        self.model.as_ref().map(|model| format!("us.{}", model.base()))
+        self.model.as_ref()?.with_geography("us").map(|profile| profile.0)
     }
 
     fn nearest(&self) -> String {
@@ -234,7 +235,11 @@ impl Details {
         match catalogue::nearest(model) {
             Some(row) if row.id == model.base() => match &row.retired {
                 Some(day) => {
-                    format!("{} is spelled right, and AWS retired it on {day}; use {}.", row.id, current())
+                    format!(
+                        "{} is spelled right; its end of life in the US is {day}. Use {}.",
+                        row.id,
+                        current()
+                    )
                 }
                 None => format!(
                     "{} is spelled right; this Region or its prefix does not fit. Compare ListInferenceProfiles.",
@@ -246,7 +251,7 @@ impl Details {
                 let retired = row
                     .retired
                     .as_ref()
-                    .map(|day| format!(" (retired by AWS on {day}; use {})", current()))
+                    .map(|day| format!(" (end of life {day} in the US; use {})", current()))
                     .unwrap_or_default();
                 format!("The nearest id that is known: {prefix}{}{retired}.", row.id)
             }
@@ -254,15 +259,14 @@ impl Details {
         }
     }
 
-    /// Returns the name under which Service Quotas lists the model's requests.
-    fn quota(&self) -> String {
-        let name = self.model.as_ref().map_or("<the model>", |model| catalogue::name(model));
-        let kind = match self.model.as_ref().map(|model| model.as_str()) {
-            Some(id) if id.contains("global.") => "Global cross-region",
-            Some(id) if self.model.as_ref().is_some_and(|model| model.base() == id) => "On-demand",
-            _ => "Cross-region",
-        };
-        format!("{kind} model inference requests (tokens) per minute for {name}")
+    /// Returns the name under which Service Quotas lists the model's requests or tokens.
+    fn quota(&self, unit: &str) -> String {
+        let names = self.model.as_ref().and_then(catalogue::quota_names);
+        match names {
+            Some(names) if unit == "requests" => names.requests_per_minute,
+            Some(names) => names.tokens_per_minute,
+            None => format!("Cross-region (or On-demand) model inference {unit} per minute for the model"),
+        }
     }
 }
 

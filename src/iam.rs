@@ -11,7 +11,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::model::ModelId;
+use crate::model::model_id::ModelKind;
+use crate::model::{ModelId, catalogue};
 
 /// The account that stands in a policy where none is given; an example of AWS's own documentation.
 pub const PLACEHOLDER_ACCOUNT: &str = "123456789012";
@@ -77,7 +78,6 @@ pub enum PolicyError {
 #[derive(Debug, Deserialize)]
 struct Known {
     geography: Vec<Geography>,
-    product: Vec<Product>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,16 +86,9 @@ struct Geography {
     regions: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Product {
-    model: String,
-    id: String,
-}
-
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     // A test of its own reads the embedded file; a broken one cannot ship.
-    toml::from_str(include_str!("iam/geographies.toml"))
-        .unwrap_or(Known { geography: Vec::new(), product: Vec::new() })
+    toml::from_str(include_str!("iam/geographies.toml")).unwrap_or(Known { geography: Vec::new() })
 });
 
 /// What the form of an id says about how the model is called.
@@ -109,6 +102,8 @@ pub enum Access<'a> {
     Global,
     /// An ARN that hides the model: an application profile, provisioned throughput.
     Opaque,
+    /// Another provider than Bedrock.
+    Elsewhere,
 }
 
 impl Access<'_> {
@@ -119,23 +114,22 @@ impl Access<'_> {
             Access::Geographic(prefix) => format!("{prefix} profile"),
             Access::Global => "global profile".into(),
             Access::Opaque => "by ARN".into(),
+            Access::Elsewhere => "not in AWS".into(),
         }
     }
 }
 
 /// Reads how an id calls its model.
 pub fn access(model: &ModelId) -> Access<'_> {
-    let id = model.as_str();
-    if id.starts_with("arn:")
-        && ["application-inference-profile/", "provisioned-model/"].iter().any(|kind| id.contains(kind))
-    {
-        return Access::Opaque;
-    }
-    let last = id.rsplit('/').next().unwrap_or(id);
-    match last.strip_suffix(model.base()).map(|prefix| prefix.trim_end_matches('.')) {
-        Some("") | None => Access::Direct,
-        Some("global") => Access::Global,
-        Some(prefix) => Access::Geographic(prefix),
+    match model.kind() {
+        ModelKind::FoundationModel | ModelKind::Other => Access::Direct,
+        ModelKind::SystemProfile => match model.geography() {
+            Some("global") => Access::Global,
+            Some(prefix) => Access::Geographic(prefix),
+            None => Access::Opaque,
+        },
+        ModelKind::ApplicationProfile | ModelKind::Provisioned => Access::Opaque,
+        ModelKind::Elsewhere => Access::Elsewhere,
     }
 }
 
@@ -150,12 +144,7 @@ pub fn destinations(prefix: &str) -> Option<&'static [String]> {
 
 /// Returns the id of the global profile of a model.
 pub fn global(model: &ModelId) -> Result<ModelId, PolicyError> {
-    match access(model) {
-        Access::Opaque => Err(PolicyError::NoGlobalForm(model.clone())),
-        Access::Direct | Access::Geographic(_) | Access::Global => {
-            Ok(ModelId(format!("global.{}", model.base())))
-        }
-    }
+    model.with_geography("global").ok_or_else(|| PolicyError::NoGlobalForm(model.clone()))
 }
 
 /// Returns the policy of a role that calls these models; `asked` holds the destination Regions that the account itself
@@ -203,6 +192,7 @@ pub fn policy(
                 notes.push(format!("{model} hides its models; an application profile also needs them granted, as for the profile that it copies."));
                 statements.push(grant.opaque());
             }
+            Access::Elsewhere => notes.push(format!("{model} is not in AWS; IAM has no part in it.")),
         }
     }
     if caller.account == PLACEHOLDER_ACCOUNT {
@@ -220,8 +210,8 @@ pub fn marketplace(models: &[ModelId]) -> Result<Policy, PolicyError> {
         let base = model.base();
         if base.starts_with("amazon.") {
             notes.push(format!("{base} is AWS's own and needs no subscription."));
-        } else if let Some(product) = KNOWN.product.iter().find(|product| product.model == base) {
-            products.push(product.id.as_str());
+        } else if let Some(product) = catalogue::entry(model).and_then(|row| row.product.as_deref()) {
+            products.push(product);
         } else {
             notes.push(format!(
                 "No product id is known for {base}: look it up in AWS's list of product ids and add it."

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use error::{ErrorClass, Failure, ModelError};
-pub use model_id::ModelId;
+pub use model_id::{ModelId, ModelKind, Provider};
 
 /// A provider of model answers. One call, no retry: the pace is ours.
 pub trait Model: Send + Sync {

@@ -1,6 +1,6 @@
 //! `iam-policy`: the policy that lets a role call models, on standard output; what to know beside it on standard error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sre_agent::aws::{self, ModelAccess, SdkConfig};
 use sre_agent::iam::{self, Access, Caller, PolicyError};
@@ -36,8 +36,9 @@ pub(crate) async fn run(asked: &IamPolicy, shared: &Shared) -> Result<Ending, Fa
     }
     if asked.global {
         models = models.iter().map(iam::global).collect::<Result<_, _>>().map_err(Failure::usage)?;
-        models.dedup();
     }
+    let mut seen = BTreeSet::new();
+    models.retain(|model| seen.insert(model.clone()));
     let policy = if asked.marketplace {
         iam::marketplace(&models)
     } else {

@@ -1,6 +1,6 @@
 //! Asks an account about its models, for `doctor` and `models`; judges nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -13,7 +13,7 @@ use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{LogRequest, MetricQuery, MetricsRequest};
 use sre_agent::incident::Window;
 use sre_agent::model::{
-    Content, ConverseRequest, Failure as ModelFailure, Message, Model, ModelId, Speaker, ToolChoice,
+    Content, ConverseRequest, Failure as ModelFailure, Message, Model, ModelId, Provider, Speaker, ToolChoice,
 };
 
 use crate::args::Shared;
@@ -53,7 +53,10 @@ impl Place {
             settings.move_to(local);
         }
         settings.take_options(shared);
-        let config = settings.check(aws::endpoint_override(&sdk))?;
+        let mut config = settings.check(aws::endpoint_override(&sdk))?;
+        // The ladder asks a model once, however often it is named.
+        let mut seen = BTreeSet::new();
+        config.models.retain(|model| seen.insert(model.clone()));
         let region = config.model_region.clone();
         let region = region.or_else(|| sdk.region().map(ToString::to_string)).unwrap_or_default();
         Ok(Place { _local: local, sdk, config, region })
@@ -63,7 +66,7 @@ impl Place {
     pub(crate) async fn read_availability(&self, account: &mut Account, models: &[ModelId]) {
         let access = ModelAccess::new(&self.sdk, Some(&self.region));
         let mut bases: Vec<&str> =
-            models.iter().map(ModelId::base).filter(|base| base.contains('.')).collect();
+            models.iter().filter(|model| model.vendor().is_some()).map(ModelId::base).collect();
         bases.sort_unstable();
         bases.dedup();
         let seen = join_all(bases.iter().map(|base| access.availability(base))).await;
@@ -85,7 +88,7 @@ impl Place {
             tool_choice: ToolChoice::Auto,
             max_tokens: CALL_TOKENS,
         };
-        for model in models {
+        for model in models.iter().filter(|model| model.provider() == Provider::Bedrock) {
             let answer = bedrock.converse(model, &request, CALL_TIME).await;
             let seen = answer.map(|_| ()).map_err(|error| ModelFailure {
                 class: error.class,

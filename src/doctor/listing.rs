@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::doctor::{Account, Lifecycle, models, quota};
-use crate::iam::access;
+use crate::iam::{Access, access};
 use crate::model::tier::Tier;
 use crate::model::{ModelId, catalogue};
 
@@ -33,8 +33,11 @@ pub struct Row {
 /// Returns the ids that a listing is about: the configured ones, then each way to call a model of the catalogue.
 pub fn ids(account: Option<&Account>, configured: &[ModelId]) -> Vec<ModelId> {
     let mut ids = configured.to_vec();
-    for entry in catalogue::entries() {
+    for entry in catalogue::rows() {
         let base = ModelId(entry.id.clone());
+        if access(&base) == Access::Elsewhere {
+            continue;
+        }
         let seen = account.and_then(|account| account.profiles.as_ref().ok());
         let profiles = seen.into_iter().flatten().map(|profile| ModelId(profile.id.clone()));
         let mut ways: Vec<ModelId> = profiles.filter(|id| id.base() == entry.id && *id != base).collect();
@@ -73,7 +76,7 @@ fn row(id: &ModelId, account: Option<&Account>, configured: &[ModelId], today: &
         },
         lifecycle: lifecycle(id, account, today),
         requests_per_minute: requests.map(|quota| quota.value),
-        price_usd: entry.map(|entry| (entry.input, entry.output)),
+        price_usd: entry.and_then(|entry| entry.input.zip(entry.output)),
         configured: configured.iter().position(|other| other == id).map(|at| at + 1),
         ready: judged.as_ref().map(|judged| judged.ready),
         why: judged.as_ref().and_then(models::Judged::why).map(str::to_owned),
@@ -93,12 +96,15 @@ fn lifecycle(id: &ModelId, account: Option<&Account>, today: &str) -> String {
             (Lifecycle::Active, None) => "active".into(),
         };
     }
-    match catalogue::entry(id) {
-        Some(entry) => match entry.retired.as_deref() {
-            Some(retired) if retired <= today => format!("retired {retired}"),
-            Some(_) | None => if offered.is_some() { "not offered here" } else { "active" }.into(),
-        },
-        None if offered.is_some() => "not offered here".into(),
-        None => "unknown".into(),
+    let Some(entry) = catalogue::entry(id) else {
+        return if offered.is_some() { "not offered here" } else { "unknown" }.into();
+    };
+    match (entry.retired.as_deref(), entry.legacy.as_deref()) {
+        (Some(end), _) if end <= today => format!("retired {end}"),
+        _ if offered.is_some() => "not offered here".into(),
+        (Some(end), Some(legacy)) if legacy <= today => format!("legacy, end {end}"),
+        (None, Some(legacy)) if legacy <= today => "legacy".into(),
+        (Some(end), _) => format!("active, end {end}"),
+        (None, _) => "active".into(),
     }
 }

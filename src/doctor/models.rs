@@ -34,6 +34,10 @@ impl Judged {
 
 /// Judges one model.
 pub fn judge(model: &ModelId, account: &Account) -> Judged {
+    if access(model) == Access::Elsewhere {
+        let check = Check::new(Level::Note, model.as_str(), "not in AWS: nothing of it is checked here");
+        return Judged { model: model.clone(), ready: true, checks: vec![check] };
+    }
     let mut checks = Vec::new();
     checks.extend(lifecycle(model, account));
     // What is gone has neither a profile nor gates, and its quota helps nobody.
@@ -101,6 +105,11 @@ pub fn reach(model: &ModelId, account: &Account) -> Check {
         }
         Access::Global => Check::new(Level::Note, model.as_str(), "any commercial Region")
             .fix("Where data must stay in a geography, use its profile instead."),
+        Access::Elsewhere => Check::new(
+            Level::Warning,
+            model.as_str(),
+            format!("leaves AWS: prompts go to {}", model.provider().as_str()),
+        ),
         Access::Opaque => match regions {
             Some(regions) => Check::new(Level::Good, model.as_str(), regions.join(", ")),
             None => {
@@ -131,7 +140,8 @@ fn lifecycle(model: &ModelId, account: &Account) -> Option<Check> {
             .map(|offered| judge_life(model, offered, account.now)),
         Err(_) => None,
     };
-    let bad = |reason: String| Check::new(Level::Bad, model.as_str(), reason).fix(replacement(account));
+    let bad =
+        |reason: String| Check::new(Level::Bad, model.as_str(), reason).fix(replacement(model, account));
     match (said, retired) {
         (Some(check), _) => Some(check.unwrap_or_else(|| Check::new(Level::Good, model.as_str(), "active"))),
         (None, Some(day)) => Some(bad(format!("reached the end of its life on {day}: AWS has retired it"))),
@@ -170,15 +180,19 @@ fn judge_life(model: &ModelId, offered: &OfferedModel, now: Timestamp) -> Option
     }
 }
 
-/// Names a model to put in the place of one that is gone: the first of the catalogue that can be called here.
-fn replacement(account: &Account) -> String {
+/// Names a model to put in the place of one that is gone: of its kind where there is one, that can be called here.
+fn replacement(model: &ModelId, account: &Account) -> String {
     let today = day(account.now);
     let offered = account.offered.as_ref().ok();
-    let current = catalogue::entries().iter().find(|row| {
+    let gone = catalogue::entry(model);
+    let current = catalogue::rows().iter().filter(|row| {
         let still = row.retired.as_deref().is_none_or(|retired| *retired > *today);
         still && offered.is_none_or(|offered| offered.iter().any(|other| other.id == row.id))
     });
-    let Some(row) = current else {
+    let unlike = |row: &&catalogue::CatalogueEntry| {
+        gone.map(|gone| (gone.family != row.family || gone.variant != row.variant, gone.tier != row.tier))
+    };
+    let Some(row) = current.min_by_key(unlike) else {
         return "Put a current model first (SRE_AGENT_MODEL); see: sre-agent models".into();
     };
     let profiles = account.profiles.iter().flatten();
@@ -244,7 +258,7 @@ fn profile(model: &ModelId, account: &Account) -> Option<Check> {
                 })
             }
         },
-        Access::Opaque => None,
+        Access::Opaque | Access::Elsewhere => None,
     }
 }
 

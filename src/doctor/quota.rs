@@ -3,7 +3,7 @@
 use crate::doctor::{Check, Level, Quota};
 use crate::iam::{Access, access};
 use crate::investigation::depth::Depth;
-use crate::model::ModelId;
+use crate::model::{ModelId, catalogue};
 
 /// Fewest model calls of one investigation at `full`: plan, two specialists of one turn, one tool round, merge, review.
 const LEAST_FULL_CALLS: f64 = 6.0;
@@ -22,6 +22,14 @@ pub enum Unit {
 
 /// Finds the quota a minute of a model, by the kind of access and the words of its name.
 pub fn per_minute<'a>(model: &ModelId, unit: Unit, quotas: &'a [Quota]) -> Option<&'a Quota> {
+    let named = catalogue::quota_names(model).map(|names| match unit {
+        Unit::Requests => names.requests_per_minute.to_lowercase(),
+        Unit::Tokens => names.tokens_per_minute.to_lowercase(),
+    });
+    let exact = quotas.iter().find(|quota| Some(quota.name.to_lowercase()) == named);
+    if exact.is_some() {
+        return exact;
+    }
     let unit = match unit {
         Unit::Requests => "requests per minute",
         Unit::Tokens => "tokens per minute",
@@ -36,7 +44,7 @@ pub fn per_minute<'a>(model: &ModelId, unit: Unit, quotas: &'a [Quota]) -> Optio
             Access::Direct => name.contains("on-demand"),
             Access::Geographic(_) => cross && !global,
             Access::Global => global,
-            Access::Opaque => false,
+            Access::Opaque | Access::Elsewhere => false,
         };
         let named = name.rsplit_once(" for ").map(|(_, model)| words_of_name(model));
         kind && name.contains(unit) && named.as_ref() == Some(&wanted)

@@ -1,51 +1,289 @@
 //! What is known about models, as data in `models.toml`. A model that is not listed works with cautious defaults.
+//!
+//! The configuration may override rows and add some; the binaries [`install`] the result once, because a model's name
+//! and price are wanted in places that have nothing else to do with configuration.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::model_id::edit_distance;
-use crate::model::{ModelId, Usage};
+use crate::model::{ModelId, Provider, Usage};
 
 /// One model's row.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogueEntry {
-    /// `provider.model`, without geography prefix.
+    /// `vendor.model`, without geography prefix; or `openai:model` for a model elsewhere.
     pub id: String,
-    /// What a card calls it.
+    /// What a card calls it; its id where the row gives no name.
+    #[serde(default)]
     pub name: String,
-    /// The day AWS retired it, `YYYY-MM-DD`, where it has.
+    /// `claude`, `nova`.
+    #[serde(default)]
+    pub family: String,
+    /// `sonnet`, `haiku`, `pro`.
+    #[serde(default)]
+    pub variant: String,
+    /// What it is chosen for.
+    #[serde(default)]
+    pub tier: Tier,
+    /// How well it reasons about an incident.
+    #[serde(default)]
+    pub capability: Capability,
+    /// Most tokens of request and answer, where known.
+    #[serde(default)]
+    pub context: Option<u64>,
+    /// Most tokens in one answer.
+    #[serde(default = "cautious_output")]
+    pub max_output: u32,
+    /// Whether Bedrock serves it through an inference profile only.
+    #[serde(default)]
+    pub requires_profile: bool,
+    /// Whether a temperature is accepted; newer models refuse every sampling parameter.
+    #[serde(default)]
+    pub temperature: bool,
+    /// The sampling that the maker asks for with tools, where there is one.
+    #[serde(default)]
+    pub sampling: Option<SamplingAdvice>,
+    /// Whether `toolChoice: {tool}` is accepted; newer models refuse it.
+    #[serde(default)]
+    pub forced_tool_choice: bool,
+    /// Whether reasoning blocks are taken back.
+    #[serde(default = "yes")]
+    pub reasoning_echo: bool,
+    /// Letters that a tool's name may have.
+    #[serde(default)]
+    pub tool_names: ToolNames,
+    /// Prompt caching, where the model has it.
+    #[serde(default)]
+    pub caching: Option<Caching>,
+    /// US dollars per million input tokens; `None` is unpriced.
+    #[serde(default)]
+    pub input: Option<f64>,
+    /// US dollars per million output tokens; `None` is unpriced.
+    #[serde(default)]
+    pub output: Option<f64>,
+    /// US dollars per million tokens read from the cache; a tenth of `input` where absent.
+    #[serde(default)]
+    pub cache_read: Option<f64>,
+    /// US dollars per million tokens written to the cache for 5 minutes; a quarter over `input` where absent.
+    #[serde(default)]
+    pub cache_write: Option<f64>,
+    /// A request whose input is long costs more.
+    #[serde(default)]
+    pub long_input: Option<LongInput>,
+    /// Prices through profiles of other geographies than `us`.
+    #[serde(default)]
+    pub elsewhere: BTreeMap<String, Price>,
+    /// The day it became legacy in the US, `YYYY-MM-DD`.
+    #[serde(default)]
+    pub legacy: Option<String>,
+    /// The day of its end of life in the US, past or announced, `YYYY-MM-DD`.
     #[serde(default)]
     pub retired: Option<String>,
-    /// US dollars per million input tokens.
-    pub input: f64,
-    /// US dollars per million output tokens.
-    pub output: f64,
-    /// Most tokens in one answer.
-    pub max_output: u32,
-    /// Whether `toolChoice: {tool}` is accepted; newer models refuse it.
-    pub forced_tool_choice: bool,
+    /// Its end of life is promised to be no earlier, `YYYY-MM-DD`.
+    #[serde(default)]
+    pub retires_not_before: Option<String>,
+    /// What Service Quotas calls it, at the end of a quota's name.
+    #[serde(default)]
+    pub quota: Option<String>,
+    /// AWS Marketplace's product id, for policies; models of Amazon have none.
+    #[serde(default)]
+    pub product: Option<String>,
 }
 
-static MODELS: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(|| {
+/// What a model is chosen for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Cheap and quick: one look at a simple alarm.
+    Fast,
+    /// Everything that is not simple; the cautious answer for a model that nobody described.
+    #[default]
+    Strong,
+}
+
+/// How well a model reasons about an incident, in the words of the seed's table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Best there is.
+    Excellent,
+    /// Enough for most alarms.
+    #[default]
+    Good,
+}
+
+impl Capability {
+    /// Returns the word of the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Capability::Excellent => "Excellent",
+            Capability::Good => "Good",
+        }
+    }
+}
+
+/// A sampling that a maker asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SamplingAdvice {
+    /// Temperature 0 and one candidate: Amazon asks for it wherever Nova uses tools.
+    Greedy,
+}
+
+/// Letters that a tool's name may have. The product's own names fit the narrowest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolNames {
+    /// `[A-Za-z0-9_]`.
+    Word,
+    /// `[A-Za-z0-9_-]`, Converse's own rule.
+    #[default]
+    WordAndHyphen,
+}
+
+/// Prompt caching of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caching {
+    /// Least tokens of a prefix that is cached; a shorter one is silently not.
+    pub minimum: u64,
+    /// Times that a prefix may be kept: `5m`, `1h`.
+    pub ttls: Vec<String>,
+}
+
+/// A surcharge on long requests.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LongInput {
+    /// Input tokens above which it applies to the whole request.
+    pub over: u64,
+    /// Multiplies every price of the row.
+    pub factor: f64,
+}
+
+/// Prices of one geography, US dollars per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Of input.
+    pub input: f64,
+    /// Of output.
+    pub output: f64,
+}
+
+/// Names of a model's quotas. Service Quotas spells "Cross-region" and "Cross-Region" both, so compare without case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaNames {
+    /// Requests per minute.
+    pub requests_per_minute: String,
+    /// Tokens per minute.
+    pub tokens_per_minute: String,
+}
+
+/// Least of the output limits of models that Bedrock still serves.
+fn cautious_output() -> u32 {
+    4096
+}
+
+fn yes() -> bool {
+    true
+}
+
+static EMBEDDED: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(|| {
+    // A test of its own reads the embedded file; a broken one cannot ship.
+    overlaid(&[]).unwrap_or_default()
+});
+
+static INSTALLED: OnceLock<Vec<CatalogueEntry>> = OnceLock::new();
+
+/// A row of the configuration that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("row {row}: {reason}")]
+pub struct CatalogueError {
+    /// One-based.
+    pub row: usize,
+    /// In one line.
+    pub reason: String,
+}
+
+/// Returns the embedded rows with those of the configuration over them, key by key; an id that is new becomes a row.
+pub fn overlaid(rows: &[toml::Table]) -> Result<Vec<CatalogueEntry>, CatalogueError> {
     #[derive(Deserialize)]
     struct Rows {
-        model: Vec<CatalogueEntry>,
+        model: Vec<toml::Table>,
     }
-    // A test of its own reads the embedded file; a broken one cannot ship.
-    toml::from_str::<Rows>(include_str!("models.toml")).map(|rows| rows.model).unwrap_or_default()
-});
+    let embedded: Rows =
+        toml::from_str(include_str!("models.toml")).map_err(|error| unreadable(0, &error))?;
+    let mut tables = embedded.model;
+    for row in rows {
+        match tables.iter_mut().find(|known| row.contains_key("id") && known.get("id") == row.get("id")) {
+            Some(known) => known.extend(row.clone()),
+            None => tables.push(row.clone()),
+        }
+        // Checked one by one, so that a fault is told with its row.
+        let number = rows.iter().position(|other| other == row).unwrap_or_default() + 1;
+        let merged = tables.iter().find(|known| known.get("id") == row.get("id")).unwrap_or(row);
+        read(merged).map_err(|error| unreadable(number, &error))?;
+    }
+    tables.iter().map(read).collect::<Result<_, _>>().map_err(|error| unreadable(0, &error))
+}
+
+fn read(row: &toml::Table) -> Result<CatalogueEntry, toml::de::Error> {
+    let mut entry: CatalogueEntry = row.clone().try_into()?;
+    if entry.name.is_empty() {
+        entry.name.clone_from(&entry.id);
+    }
+    Ok(entry)
+}
+
+fn unreadable(row: usize, error: &toml::de::Error) -> CatalogueError {
+    CatalogueError { row, reason: error.message().split_whitespace().collect::<Vec<_>>().join(" ") }
+}
+
+/// Makes these the rows of this process. Only the first call counts: a process has one configuration.
+pub fn install(rows: Vec<CatalogueEntry>) {
+    let _ = INSTALLED.set(rows);
+}
+
+/// Returns every row.
+pub fn rows() -> &'static [CatalogueEntry] {
+    INSTALLED.get().unwrap_or(&EMBEDDED)
+}
 
 /// Returns the row of a model, whatever form its id has.
 pub fn entry(model: &ModelId) -> Option<&'static CatalogueEntry> {
-    let base = model.base();
-    MODELS.iter().find(|row| row.id == base)
+    entry_in(rows(), model)
 }
 
-/// Returns every row, in the file's order.
-pub fn entries() -> &'static [CatalogueEntry] {
-    &MODELS
+fn entry_in<'a>(rows: &'a [CatalogueEntry], model: &ModelId) -> Option<&'a CatalogueEntry> {
+    let base = model.base();
+    if base.is_empty() {
+        return None;
+    }
+    let named = |row: &&CatalogueEntry| match model.provider() {
+        Provider::Bedrock => stem(&row.id) == stem(base),
+        // The maker's API spells the same model without vendor and version: `claude-haiku-4-5-20251001`.
+        Provider::Anthropic => row.id.strip_prefix("anthropic.").is_some_and(|own| stem(own) == stem(base)),
+        Provider::OpenAi => row.id == model.as_str(),
+    };
+    rows.iter().find(|row| row.id == base || row.id == model.as_str()).or_else(|| rows.iter().find(named))
+}
+
+/// Returns an id without a version at its end (`-v1:0`, `-v1`): some tools leave it off.
+fn stem(id: &str) -> &str {
+    match id.rsplit_once("-v") {
+        Some((stem, version))
+            if !version.is_empty()
+                && version.chars().all(|letter| letter.is_ascii_digit() || letter == ':') =>
+        {
+            stem
+        }
+        _ => id,
+    }
 }
 
 /// Returns the row whose id is spelled most like the model's; `None` where nothing is near.
@@ -56,7 +294,7 @@ pub fn nearest(model: &ModelId) -> Option<&'static CatalogueEntry> {
     let far = |row: &CatalogueEntry| {
         edit_distance(base, &row.id).min(edit_distance(&undated(base), &undated(&row.id)))
     };
-    let row = MODELS.iter().min_by_key(|row| far(row))?;
+    let row = rows().iter().min_by_key(|row| far(row))?;
     // A third of the letters wrong is another name.
     (far(row) * 3 <= base.chars().count()).then_some(row)
 }
@@ -75,42 +313,65 @@ pub fn name(model: &ModelId) -> &str {
     }
 }
 
+/// Returns the name with the way that the prompt took, where it is not the usual one: `Sonnet 4.6 (eu)`.
+pub fn label(model: &ModelId) -> String {
+    let name = name(model);
+    let way = match (model.provider(), model.geography()) {
+        (Provider::Bedrock, None | Some("us")) => return name.to_owned(),
+        (Provider::Bedrock, Some(geography)) => geography,
+        (Provider::Anthropic, _) => "Anthropic's API",
+        (Provider::OpenAi, _) => "OpenAI-compatible endpoint",
+    };
+    format!("{name} ({way})")
+}
+
 /// Returns the price of an answer, US dollars; `None` for a model without a known price.
 ///
-/// Cached input is charged as AWS publishes it: a read costs a tenth, a write a quarter more.
+/// Cached input is charged as AWS publishes it: a read costs a tenth, a write a quarter more, unless the row says
+/// otherwise.
 pub fn cost_usd(model: &ModelId, usage: Usage) -> Option<f64> {
     let row = entry(model)?;
+    let (Some(listed_input), Some(listed_output)) = (row.input, row.output) else { return None };
+    let geography = match model.provider() {
+        Provider::Bedrock => model.geography().unwrap_or("us"),
+        // The maker's API has the price of the global profile.
+        Provider::Anthropic | Provider::OpenAi => "global",
+    };
+    let price =
+        *row.elsewhere.get(geography).unwrap_or(&Price { input: listed_input, output: listed_output });
+    // The cache's prices of a row stand for the us profile; elsewhere they follow the input's.
+    let moved = if listed_input > 0.0 { price.input / listed_input } else { 1.0 };
+    let cache_read = row.cache_read.unwrap_or(0.1 * listed_input) * moved;
+    let cache_write = row.cache_write.unwrap_or(1.25 * listed_input) * moved;
     let tokens = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    let input = tokens(usage.input) + 0.1 * tokens(usage.cache_read) + 1.25 * tokens(usage.cache_write);
-    Some((input * row.input + tokens(usage.output) * row.output) / 1_000_000.0)
+    let read = usage.input + usage.cache_read + usage.cache_write;
+    let factor = row.long_input.filter(|long| read > long.over).map_or(1.0, |long| long.factor);
+    let cost = tokens(usage.input) * price.input
+        + tokens(usage.cache_read) * cache_read
+        + tokens(usage.cache_write) * cache_write
+        + tokens(usage.output) * price.output;
+    Some(factor * cost / 1_000_000.0)
 }
 
 /// Returns the largest `maxTokens` that may be asked of the model.
 pub fn clamp_output(model: &ModelId, wanted: u32) -> u32 {
-    // 4,096 is the smallest output limit among models that Bedrock still serves.
-    entry(model).map_or(wanted.min(4096), |row| wanted.min(row.max_output))
+    entry(model).map_or(wanted.min(cautious_output()), |row| wanted.min(row.max_output))
+}
+
+/// Returns what Service Quotas calls the model's quotas, by the way that it is called.
+pub fn quota_names(model: &ModelId) -> Option<QuotaNames> {
+    if model.provider() != Provider::Bedrock {
+        return None;
+    }
+    let name = entry(model)?.quota.as_ref()?;
+    let way = match model.geography() {
+        None => "On-demand",
+        Some("global") => "Global cross-region",
+        Some(_) => "Cross-region",
+    };
+    let quota = |unit: &str| format!("{way} model inference {unit} per minute for {name}");
+    Some(QuotaNames { requests_per_minute: quota("requests"), tokens_per_minute: quota("tokens") })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_embedded_rows_are_read_and_unknown_models_have_no_price() {
-        assert_eq!(MODELS.len(), 4);
-        let usage = Usage { input: 1_000_000, output: 100_000, ..Usage::default() };
-        let cost = cost_usd(&ModelId::from("us.anthropic.claude-sonnet-4-6"), usage);
-        assert!(cost.is_some_and(|cost| (cost - 4.95).abs() < 1e-9), "{cost:?}");
-        assert_eq!(cost_usd(&ModelId::from("us.someone.new-model"), usage), None);
-        assert_eq!(name(&ModelId::from("us.someone.new-model")), "someone.new-model");
-    }
-
-    #[test]
-    fn output_is_clamped_to_the_models_limit() {
-        assert_eq!(
-            clamp_output(&ModelId::from("us.anthropic.claude-3-5-sonnet-20241022-v2:0"), 20_000),
-            8192
-        );
-        assert_eq!(clamp_output(&ModelId::from("someone.new-model"), 20_000), 4096);
-    }
-}
+mod tests;

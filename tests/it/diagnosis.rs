@@ -382,7 +382,7 @@ fn a_wrong_id_gets_the_nearest_valid_one() {
     let found = of_text("ValidationException: The provided model identifier is invalid.", Some(&seed));
     assert_eq!(
         found.remedies[0],
-        "The nearest id that is known: us.anthropic.claude-3-5-sonnet-20241022-v2:0 (retired by AWS on 2026-03-01; use \
+        "The nearest id that is known: us.anthropic.claude-3-5-sonnet-20241022-v2:0 (end of life 2026-03-01 in the US; use \
          us.anthropic.claude-sonnet-4-6)."
     );
     let typed = of_text("The provided model identifier is invalid: us.anthropic.claude-sonet-4-6", None);
@@ -417,7 +417,9 @@ fn throttling_names_the_quota_and_tells_a_burst_from_one_that_is_too_small() {
     let found =
         of_text("ThrottlingException: Too many requests, please wait before trying again.", Some(&model));
     assert!(
-        found.cause.contains("Cross-region model inference requests (tokens) per minute for Sonnet 4.6"),
+        found
+            .cause
+            .contains("Cross-region model inference requests per minute for Anthropic Claude Sonnet 4.6"),
         "{}",
         found.cause
     );
