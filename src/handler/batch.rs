@@ -33,11 +33,10 @@ type Outcome = Result<RunSummary, HandlerError>;
 /// Deals with every alarm.
 pub(super) async fn work(wanted: Vec<(Alarm, Why)>, deadline: Deadline, services: &Services) -> Vec<Outcome> {
     let lanes = lanes(wanted).into_iter().map(|lane| {
-        // Boxed, so that the state of a whole run is not carried about on the stack of every caller.
         Box::pin(async move {
             let mut outcomes = Vec::new();
             for unit in lane {
-                outcomes.extend(Box::pin(together(unit, deadline, services)).await);
+                outcomes.extend(together(unit, deadline, services).await);
             }
             outcomes
         })
@@ -100,12 +99,13 @@ async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Ou
     names.retain(|name| *name != unit.alarm.name);
     names.dedup();
     let lead = unit.alarm.name.clone();
-    let outcome = run(unit.alarm, unit.why, names, deadline, services).await;
+    // Boxed, so that the state of a whole run is not carried about on the stack of every caller.
+    let outcome = Box::pin(run(unit.alarm, unit.why, names, deadline, services)).await;
     let mut outcomes = Vec::new();
     for other in joined {
         match outcome.as_ref().ok().filter(|summary| other.name == lead || names_it(summary, &other)) {
             Some(summary) if summary.document.is_some() => {
-                outcomes.push(Ok(merged(&other, summary, services).await))
+                outcomes.push(Ok(merged(&other, summary, services).await));
             }
             Some(_) | None => apart.push(other.clone()),
         }
@@ -113,7 +113,7 @@ async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Ou
     }
     outcomes.insert(0, outcome);
     for other in apart {
-        outcomes.push(run(other, Why::StateChange, Vec::new(), deadline, services).await);
+        outcomes.push(Box::pin(run(other, Why::StateChange, Vec::new(), deadline, services)).await);
     }
     outcomes
 }

@@ -428,8 +428,8 @@ async fn each_budget_that_trips_leaves_the_best_report_so_far_and_is_named_in_th
     let cases: [(Change, &str, &str); 4] = [
         // Plan and specialists are answered; the merge is not.
         (|config| config.max_model_calls = 3, "cannot_be_shown", "call limit of the run was reached"),
-        (|config| config.max_tokens_per_run = 4_000, "cannot_be_shown", "token limit of the run was reached"),
-        (|config| config.max_cost_usd = 0.05, "cannot_be_shown", "cost limit of the run was reached"),
+        (|config| config.max_tokens_per_run = 3_000, "cannot_be_shown", "token limit of the run was reached"),
+        (|config| config.max_cost_usd = 0.03, "cannot_be_shown", "cost limit of the run was reached"),
         (|config| config.max_model_calls = 1, "facts_only", "call limit of the run was reached"),
     ];
     for (change, outcome, words) in cases {

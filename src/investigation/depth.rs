@@ -104,6 +104,7 @@ pub struct Allowance {
 
 /// What the computed facts say about how simple a case is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a plain observation, in any combination")]
 pub struct Features {
     /// The same alarm was reported by this process with the same lead.
     pub known: bool,
@@ -187,13 +188,11 @@ fn why_full(features: Features) -> String {
     if features.changes {
         there.push("changes".to_owned());
     }
-    match (features.lead, features.rivals) {
-        (false, _) => there.push("no lead".to_owned()),
-        (true, 0) => there.push("one lead".to_owned()),
-        (true, rivals) => {
-            there.push(format!("a lead with {rivals} {}", if rivals == 1 { "rival" } else { "rivals" }))
-        }
-    }
+    there.push(match (features.lead, features.rivals) {
+        (false, _) => "no lead".to_owned(),
+        (true, 0) => "one lead".to_owned(),
+        (true, rivals) => format!("a lead with {rivals} {}", if rivals == 1 { "rival" } else { "rivals" }),
+    });
     format!("automatic: {} to look into", there.join(", "))
 }
 

@@ -51,8 +51,9 @@ pub enum Exceeded {
     Tokens,
 }
 
-/// A learned rate is forgotten after so many minutes: what throttled may have been a shortage that is over.
-const LEARNED_FOR: u32 = 10;
+/// A learned rate is forgotten after so many minutes: what throttled may have been a shortage that is over. Twice what
+/// a Lambda may run, so that no run meets the same refusal again.
+const LEARNED_FOR: u32 = 30;
 
 /// A request reaches the provider later than it is sent, one sooner than another: the minute is taken this much longer.
 const LEAST_SLACK: Duration = Duration::from_millis(250);

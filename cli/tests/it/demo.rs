@@ -108,6 +108,18 @@ fn a_model_that_is_wanted_and_denied_leaves_facts_and_code_3() {
 }
 
 #[test]
+fn a_brief_run_is_one_recorded_answer_of_the_analyst_and_a_cause_is_likely_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&["demo", "--depth", "brief", "-q", "--out", folder.path().to_str().unwrap()]);
+    assert_code(&output, 0);
+    let card = stdout(&output);
+    assert!(card.contains("LIKELY CAUSE · lacks a review"), "{card}");
+    assert!(card.contains("1 answer as Haiku 4.5"), "{card}");
+    assert!(!card.contains("stale"), "{card}");
+    assert_no_secret(&card, "the card");
+}
+
+#[test]
 fn closed_logs_are_named_on_the_card() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();

@@ -221,6 +221,8 @@ proptest::proptest! {
 
     #[test]
     fn a_number_that_the_evidence_lacks_never_stays(number in 100_u32..100_000) {
+        // The year stands in every line that is cited.
+        proptest::prop_assume!(number != 2026);
         let text = format!("It fails {number} times");
         let kept = !checked(&claim(ClaimKind::Symptom, &text, &[("L1", Some("Invoke Error"), None)])).removed;
         proptest::prop_assert!(!kept);

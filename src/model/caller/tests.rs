@@ -305,8 +305,8 @@ proptest::proptest! {
     ) {
         paused().block_on(async {
             let strict = Strict::new(usize::try_from(quota).unwrap(), Duration::from_millis(takes));
-            // Less than the ten minutes after which a learned rate is forgotten.
-            let _ = ask_at_once(&strict, &known_rate(None), runs, calls, Duration::from_mins(9)).await;
+            // Less than the time after which a learned rate is forgotten.
+            let _ = ask_at_once(&strict, &known_rate(None), runs, calls, Duration::from_mins(25)).await;
             let came = strict.came.lock().unwrap();
             let first = came.iter().find(|(_, admitted)| !admitted).map(|(at, _)| *at + strict.takes);
             let refused = came.iter().filter(|(at, admitted)| !admitted && first.is_some_and(|known| *at > known));
