@@ -24,9 +24,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import cbor2
 import certifi
 import pytest
 
+import service_model
 from cloudformation import Template
 from emulator_process import ROOT, TARGET, Emulator, running
 
@@ -248,6 +250,44 @@ def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs):
     used = {each["iam_action"] for run in runs.values() for each in run.requests} - {None}
     granted = {action for run in runs.values() for action in granted_actions(deployed(run.emulator.scenario))}
     assert granted - used == set(USED_BY_AWS), "a grant that nothing uses, or an exception that is none"
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_request_is_one_that_awss_published_service_model_allows(runs, event):
+    asked = [each for each in runs[event].requests if each["service"] != "slack"]
+    assert [offence for each in asked for offence in service_model.offences(each)] == []
+
+
+def test_the_runs_ask_every_service_and_answer_the_models_tool_calls(runs):
+    asked = [each for run in runs.values() for each in run.requests if each["service"] != "slack"]
+    assert {each["service"] for each in asked} == {"bedrock", "cloudwatch", "lambda", "logs", "sns", "ssm"}
+    answered = [each for each in asked if each["action"] == "Converse" and '"toolResult"' in each["body"]]
+    assert answered, "no conversation went on after a tool call"
+
+
+def test_a_request_that_is_changed_to_be_wrong_is_found(runs):
+    """The check above can fail: of each operation that was used, one request with a stranger in it does."""
+    by_operation = {
+        (each["service"], each["action"]): each
+        for run in runs.values()
+        for each in run.requests
+        if each["service"] != "slack"
+    }
+    for request in by_operation.values():
+        assert service_model.offences(request) == []
+        assert service_model.offences(with_a_stranger(request)), request["action"]
+
+
+def with_a_stranger(request: dict) -> dict:
+    """Gives a copy of a request with one member that no operation knows."""
+    if request["cbor"] is not None:
+        body = cbor2.loads(bytes.fromhex(request["cbor"])) | {"Stranger": 1}
+        return request | {"cbor": cbor2.dumps(body).hex()}
+    if request["target"].startswith("GET "):
+        return request | {"target": f"{request['target']}{'&' if '?' in request['target'] else '?'}Stranger=1"}
+    if request["service"] == "sns":
+        return request | {"body": f"{request['body']}&Stranger=1"}
+    return request | {"body": json.dumps(json.loads(request["body"]) | {"stranger": 1})}
 
 
 def test_a_grant_that_is_missing_is_denied_and_the_card_says_so(tmp_path):

@@ -137,14 +137,14 @@ try_first_command() {
   card="$(cargo sre-agent demo)" && [ -n "$card" ]
 }
 
-steps=' python fmt build clippy deny rust scenarios template sam boto3 lambda demo '
+steps=' python fmt build clippy deny rust scenarios template sam models boto3 lambda demo '
 for name in $wanted; do
   case "$steps" in *" $name "*) ;; *) echo "there is no step $name; the steps are:$steps" >&2; exit 2 ;; esac
 done
 
 command -v cargo >/dev/null || { echo 'cargo is missing. Rust comes from https://rustup.rs' >&2; exit 2; }
 
-python_steps='scenarios template sam boto3 lambda'
+python_steps='scenarios template sam models boto3 lambda'
 base="$(find_python)"
 if [ -n "$base" ]; then
   step python 'a Python environment for the tests that are not Rust' set_up_python "$base"
@@ -168,6 +168,7 @@ if [ -n "$base" ]; then
   step scenarios 'each scenario agrees with itself' "$python" scenarios/check.py
   step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py
   step sam 'sam validate --lint and cfn-lint' validate_template
+  step models "the check of requests against AWS's service models can fail" "$python" -m pytest -q -p no:cacheprovider tests/test_service_model.py
   if [ -n "$built" ]; then
     step boto3 'boto3, a client we did not write, reads from the emulator' try_boto3
     if [ "$(uname -s)" = Linux ]; then

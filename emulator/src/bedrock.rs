@@ -234,9 +234,9 @@ impl Bedrock {
         lock(&self.calls).clone()
     }
 
-    /// Returns how many requests for each model, by its base id, were admitted in each minute since the start, a minute
-    /// being as long as the options say.
-    pub fn admitted_per_minute(&self) -> BTreeMap<String, Vec<usize>> {
+    /// Returns how many requests for each model, by its base id, were admitted in each minute since the start. Minutes
+    /// are as long as the options say and numbered from 0; one without an admitted request is left out.
+    pub fn admitted_per_minute(&self) -> BTreeMap<String, BTreeMap<u128, usize>> {
         lock(&self.pace).admitted_per_minute(self.started)
     }
 

@@ -415,9 +415,8 @@ fn internal_error(call: &Call) -> ServiceError {
         (_, "bedrock") => "InternalServerException",
         (Protocol::Cbor, _) => "InternalServiceFault",
         (Protocol::Json, "ssm") => "InternalServerError",
-        (Protocol::Json, "servicequotas") => "ServiceException",
+        (Protocol::Json, "servicequotas") | (Protocol::RestJson, _) => "ServiceException",
         (Protocol::Json, _) => "ServiceUnavailableException",
-        (Protocol::RestJson, _) => "ServiceException",
         (Protocol::Query { .. }, _) => "InternalError",
     };
     ServiceError { status: 500, code, message: "The service had an internal error.".to_owned() }

@@ -468,7 +468,7 @@ def test_log_errors_are_awss(logs):
         assert message.startswith("emulator: unsupported")
 
 
-# ---- Lambda, SSM, SNS, Bedrock ----
+# ---- Lambda, SSM, SNS, Bedrock, Service Quotas, STS ----
 
 
 def recorded_functions() -> list[dict]:
@@ -580,12 +580,140 @@ def test_bedrock_says_which_model_is_gone_and_which_never_was():
     assert "user message" in message
 
 
+def account() -> dict[str, list[dict]]:
+    """Gives the account's tables: those that every scenario has, with the scenario's changes."""
+    shipped = tomllib.loads((ROOT / "emulator" / "src" / "bedrock" / "account.toml").read_text(encoding="utf-8"))
+    tables = {}
+    for table, key in (("model", "id"), ("inference_profile", "id"), ("quota", "name")):
+        rows = {row[key]: row for row in shipped[table]}
+        for row in SETTINGS.get(table, []):
+            rows[row[key]] = rows.get(row[key], {}) | row
+        tables[table] = list(rows.values())
+    tables["ended"] = {
+        row["id"]
+        for row in tables["model"]
+        if "end_of_life" in row
+        and datetime.fromisoformat(row["end_of_life"]) <= max(AS_OF, datetime.fromisoformat(shipped["as_of"]))
+    }
+    return tables
+
+
+def test_foundation_models_are_listed_and_read():
+    bedrock = client("bedrock")
+    tables = account()
+    listed = bedrock.list_foundation_models()["modelSummaries"]
+    expected = [row["id"] for row in tables["model"] if row["id"] not in tables["ended"]]
+    assert [model["modelId"] for model in listed] == expected
+    by_type = bedrock.list_foundation_models(byProvider="Amazon", byInferenceType="ON_DEMAND")["modelSummaries"]
+    assert [model["modelId"] for model in by_type] == [
+        row["id"]
+        for row in tables["model"]
+        if row["id"] in expected and row["provider"] == "Amazon" and "ON_DEMAND" in row["inference_types"]
+    ]
+    for model in listed:
+        assert bedrock.get_foundation_model(modelIdentifier=model["modelId"])["modelDetails"] == model
+    legacy = {model["modelId"]: model["modelLifecycle"] for model in listed if model["modelLifecycle"]["status"] == "LEGACY"}
+    assert legacy.keys() == {row["id"] for row in tables["model"] if row["id"] in expected and row.get("status") == "LEGACY"}
+    ends = {row["id"]: datetime.fromisoformat(row["end_of_life"]) for row in tables["model"] if row["id"] in legacy}
+    assert {name: lifecycle["endOfLifeTime"] for name, lifecycle in legacy.items()} == ends
+
+
+def test_a_model_that_has_ended_is_not_found_and_a_profile_is_no_model():
+    bedrock = client("bedrock")
+    retired = "anthropic.claude-3-5-sonnet-20241022-v2:0"
+    for call in (
+        lambda: bedrock.get_foundation_model(modelIdentifier=retired),
+        lambda: bedrock.get_foundation_model_availability(modelId=retired),
+        lambda: bedrock.get_inference_profile(inferenceProfileIdentifier=f"us.{retired}"),
+    ):
+        code, _, status = error(call)
+        assert (code, status) == ("ResourceNotFoundException", 404)
+    code, _, status = error(lambda: bedrock.get_foundation_model(modelIdentifier="us.anthropic.claude-sonnet-4-6"))
+    assert (code, status) == ("ValidationException", 400)
+    with pytest.raises(bedrock.exceptions.ResourceNotFoundException):
+        bedrock.get_foundation_model(modelIdentifier=retired)
+    _, message, _ = error(lambda: bedrock.list_foundation_models(byOutputModality="TEXT"))
+    assert message.startswith("emulator: unsupported")
+
+
+def test_inference_profiles_are_paged_and_name_their_destinations():
+    bedrock = client("bedrock")
+    tables = account()
+    pages = list(bedrock.get_paginator("list_inference_profiles").paginate(PaginationConfig={"PageSize": 5}))
+    assert len(pages) > 1
+    listed = {p["inferenceProfileId"]: p for page in pages for p in page["inferenceProfileSummaries"]}
+    geography = REGION.split("-")[0]
+    expected = {
+        row["id"]
+        for row in tables["inference_profile"]
+        if row["id"].split(".")[0] in (geography, "global") and row["id"].split(".", 1)[1] not in tables["ended"]
+    }
+    assert listed.keys() == expected
+    for row in tables["inference_profile"]:
+        if row["id"] not in expected:
+            continue
+        regions = row.get("destinations", [REGION, ""])
+        arns = [f"arn:aws:bedrock:{region}::foundation-model/{row['id'].split('.', 1)[1]}" for region in regions]
+        profile = bedrock.get_inference_profile(inferenceProfileIdentifier=row["id"])
+        assert [model["modelArn"] for model in profile["models"]] == arns
+        assert (profile["status"], profile["type"]) == ("ACTIVE", "SYSTEM_DEFINED")
+        by_arn = bedrock.get_inference_profile(inferenceProfileIdentifier=profile["inferenceProfileArn"])
+        assert by_arn["inferenceProfileId"] == row["id"]
+        del profile["ResponseMetadata"]
+        assert profile == listed[row["id"]]
+    assert bedrock.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"] == []
+
+
+def test_availability_has_four_gates():
+    answer = client("bedrock").get_foundation_model_availability(modelId="anthropic.claude-sonnet-4-6")
+    del answer["ResponseMetadata"]
+    assert answer == {
+        "modelId": "anthropic.claude-sonnet-4-6",
+        "agreementAvailability": {"status": "AVAILABLE"},
+        "authorizationStatus": "AUTHORIZED",
+        "entitlementAvailability": "AVAILABLE",
+        "regionAvailability": "AVAILABLE",
+    }
+
+
+def test_quotas_are_paged_with_their_names_as_they_are_spelt():
+    quotas = client("service-quotas")
+    pages = list(
+        quotas.get_paginator("list_service_quotas").paginate(ServiceCode="bedrock", PaginationConfig={"PageSize": 4})
+    )
+    assert len(pages) > 1
+    listed = [(q["QuotaName"], q["Value"], q["Adjustable"]) for page in pages for q in page["Quotas"]]
+    assert listed == [(row["name"], row["value"], row["adjustable"]) for row in account()["quota"]]
+    assert {name[:12] for name, _, _ in listed} >= {"Cross-region", "Cross-Region"}
+    one = pages[0]["Quotas"][0]
+    [found] = quotas.list_service_quotas(ServiceCode="bedrock", QuotaCode=one["QuotaCode"])["Quotas"]
+    assert found == one
+    with pytest.raises(quotas.exceptions.InvalidPaginationTokenException):
+        quotas.list_service_quotas(ServiceCode="bedrock", NextToken="nonsense")
+    _, message, _ = error(lambda: quotas.list_service_quotas(ServiceCode="lambda"))
+    assert message.startswith("emulator: unsupported")
+
+
+def test_the_caller_is_a_role_of_the_scenarios_account():
+    sts = client("sts")
+    answer = sts.get_caller_identity()
+    assert answer["Account"] == ACCOUNT
+    assert answer["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/sre-agent/sre-agent"
+    assert answer["UserId"].endswith(":sre-agent")
+    _, message, _ = error(lambda: sts.get_session_token())
+    assert message.startswith("emulator: unsupported")
+
+
 def test_what_no_grant_covers_is_denied_in_each_services_words():
     with running(SCENARIO, {"logs:DescribeLogGroups"}) as emulator:
         clients = {
-            name: client(name, emulator.endpoint) for name in ("cloudwatch", "logs", "lambda", "ssm", "sns", "bedrock-runtime")
+            name: client(name, emulator.endpoint)
+            for name in (
+                "cloudwatch", "logs", "lambda", "ssm", "sns", "bedrock-runtime", "bedrock", "service-quotas", "sts",
+            )
         }
         assert clients["logs"].describe_log_groups()["logGroups"]
+        assert clients["sts"].get_caller_identity()["Account"] == ACCOUNT, "STS tells everybody who he is"
         topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:findings"
         question = [{"role": "user", "content": [{"text": "What broke?"}]}]
         denied = {
@@ -598,6 +726,15 @@ def test_what_no_grant_covers_is_denied_in_each_services_words():
             ),
             "ssm:GetParameter": ("AccessDeniedException", 400, lambda: clients["ssm"].get_parameter(Name="/p")),
             "SNS:Publish": ("AuthorizationError", 403, lambda: clients["sns"].publish(TopicArn=topic, Message="m")),
+            "bedrock:ListFoundationModels": ("AccessDeniedException", 403, clients["bedrock"].list_foundation_models),
+            "bedrock:GetInferenceProfile": (
+                "AccessDeniedException", 403,
+                lambda: clients["bedrock"].get_inference_profile(inferenceProfileIdentifier="us.amazon.nova-pro-v1:0"),
+            ),
+            "servicequotas:ListServiceQuotas": (
+                "AccessDeniedException", 400,
+                lambda: clients["service-quotas"].list_service_quotas(ServiceCode="bedrock"),
+            ),
             "bedrock:InvokeModel": (
                 "AccessDeniedException", 403,
                 lambda: clients["bedrock-runtime"].converse(modelId="us.amazon.nova-pro-v1:0", messages=question),

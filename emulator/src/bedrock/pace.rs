@@ -49,20 +49,13 @@ impl Pace {
         true
     }
 
-    /// Counts what was let through in each minute since `start`.
-    pub(crate) fn admitted_per_minute(&self, start: Instant) -> BTreeMap<String, Vec<usize>> {
+    /// Counts what was let through in each minute since `start`, by the minute's number from 0.
+    pub(crate) fn admitted_per_minute(&self, start: Instant) -> BTreeMap<String, BTreeMap<u128, usize>> {
         let minute = self.minute.as_nanos().max(1);
-        let counted = |admitted: &Vec<Instant>| {
-            let mut counts = Vec::new();
+        let counted = |admitted: &[Instant]| {
+            let mut counts = BTreeMap::new();
             for at in admitted {
-                let place =
-                    usize::try_from(at.duration_since(start).as_nanos() / minute).unwrap_or(usize::MAX);
-                while counts.len() <= place {
-                    counts.push(0);
-                }
-                if let Some(count) = counts.last_mut() {
-                    *count += 1;
-                }
+                *counts.entry(at.duration_since(start).as_nanos() / minute).or_default() += 1;
             }
             counts
         };

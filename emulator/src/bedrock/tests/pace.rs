@@ -72,11 +72,11 @@ async fn each_model_has_a_quota_of_its_own_which_its_profiles_share() {
     assert_eq!(seen, [200, 200, 429, 200]);
     tokio::time::advance(minute * 2).await;
     assert_eq!(statuses(&bedrock, 1).await, [200]);
-    let counted = [("amazon.nova-pro-v1:0", vec![1]), ("anthropic.claude-sonnet-4-6", vec![2, 0, 1])];
-    assert_eq!(
-        bedrock.admitted_per_minute(),
-        counted.into_iter().map(|(model, counts)| (model.to_owned(), counts)).collect()
-    );
+    let counted = [
+        ("amazon.nova-pro-v1:0".to_owned(), BTreeMap::from([(0, 1)])),
+        ("anthropic.claude-sonnet-4-6".to_owned(), BTreeMap::from([(0, 2), (2, 1)])),
+    ];
+    assert_eq!(bedrock.admitted_per_minute(), BTreeMap::from(counted));
 }
 
 #[tokio::test(start_paused = true)]
