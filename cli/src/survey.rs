@@ -22,7 +22,7 @@ use crate::local::{LocalAws, scenario};
 use crate::wiring::{self, Settings};
 
 /// Time for the minimal call of a model.
-const CALL_TIME: Duration = Duration::from_secs(60);
+const CALL_TIME: Duration = Duration::from_mins(1);
 
 /// Output of the minimal call: a provider reserves quota by it.
 const CALL_TOKENS: u32 = 16;

@@ -14,6 +14,7 @@ use crate::model::{ModelId, Provider, Usage};
 /// One model's row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a feature that a model has or lacks")]
 pub struct CatalogueEntry {
     /// `vendor.model`, without geography prefix; or `openai:model` for a model elsewhere.
     pub id: String,

@@ -20,7 +20,7 @@ pub enum Provider {
     Bedrock,
     /// Anthropic's Messages API.
     Anthropic,
-    /// An endpoint that speaks OpenAI's chat completions.
+    /// An endpoint that speaks `OpenAI`'s chat completions.
     OpenAi,
 }
 
@@ -248,10 +248,11 @@ mod tests {
 
     #[test]
     fn every_form_of_an_id_tells_kind_geography_base_and_region() {
+        type Row<'a> = (&'a str, ModelKind, Option<&'a str>, &'a str, Option<&'a str>);
         use ModelKind::{ApplicationProfile, Elsewhere, FoundationModel, Other, Provisioned, SystemProfile};
         const SONNET: &str = "anthropic.claude-sonnet-4-6";
         let account = "123456789012";
-        let rows: &[(&str, ModelKind, Option<&str>, &str, Option<&str>)] = &[
+        let rows: &[Row<'_>] = &[
             (SONNET, FoundationModel, None, SONNET, None),
             ("us.anthropic.claude-sonnet-4-6", SystemProfile, Some("us"), SONNET, None),
             ("eu.anthropic.claude-sonnet-4-6", SystemProfile, Some("eu"), SONNET, None),

@@ -90,6 +90,34 @@ async fn models_that_throttle_for_ever_leave_the_facts_and_are_each_named_with_t
     ] {
         assert!(words.contains(part), "{part} is not in {}", seen.card);
     }
+    // Report and log say of each what it means and what to do.
+    let details = serde_json::to_string(&seen.document.details).unwrap();
+    for part in [
+        "Why: AWS has retired us.anthropic.claude-3-5-sonnet-20241022-v2:0; no account can call it any more.",
+        "Remedy: Make a current model the primary",
+        "Cross-region model inference requests per minute for Anthropic Claude Haiku 4.5",
+        "sre-agent doctor",
+    ] {
+        assert!(details.contains(part), "{part} is not in {details}");
+    }
+    let diagnosed: Vec<(String, String)> = run
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            RunEvent::Diagnosed { model, diagnosis, .. } => Some((model, diagnosis)),
+            _ => None,
+        })
+        .collect();
+    let throttled = |model: &str| (model.to_owned(), "throttled_requests".to_owned());
+    assert_eq!(
+        diagnosed,
+        [
+            (RETIRED.to_owned(), "end_of_life".to_owned()),
+            throttled(SONNET),
+            throttled(HAIKU),
+            throttled(NOVA)
+        ]
+    );
     let asked: Vec<String> = run.emulator.converse_calls().into_iter().map(|call| call.model_id).collect();
     assert_eq!(asked, [RETIRED, SONNET, SONNET, SONNET, HAIKU, HAIKU, HAIKU, NOVA, NOVA, NOVA]);
 }
