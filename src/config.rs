@@ -13,8 +13,10 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::delivery::{Secret, SlackWebhook, Webhook};
 use crate::investigation::depth::Depth;
-use crate::model::ModelId;
 use crate::model::backoff::Backoff;
+use crate::model::catalogue::{self, CatalogueEntry};
+use crate::model::ladder::plan::{Plan, Wanted, plan};
+use crate::model::{ModelId, Provider};
 use raw::RawConfig;
 
 /// The layers above the embedded default.
@@ -35,6 +37,12 @@ pub struct Config {
     pub depth: Option<Depth>,
     /// Models, best first: the primary, then the fallbacks.
     pub models: Vec<ModelId>,
+    /// Whether prompts may go to any commercial Region.
+    pub allow_global: bool,
+    /// Providers beside Bedrock that prompts may go to.
+    pub allow_provider: Vec<Provider>,
+    /// What is known about models: the embedded rows with the configuration's over them.
+    pub catalogue: Vec<CatalogueEntry>,
     /// Region of the model endpoint, where it is not the Lambda's own.
     pub model_region: Option<String>,
     /// Tries of one model, the first included.
@@ -130,6 +138,16 @@ impl Config {
         if faults.is_empty() { Ok(config) } else { Err(ConfigError { faults }) }
     }
 
+    /// Plans the ladder for the Region in which Bedrock is called.
+    pub fn ladder_plan(&self, region: &str) -> Plan {
+        plan(&Wanted {
+            models: &self.models,
+            region,
+            allow_global: self.allow_global,
+            allow_provider: &self.allow_provider,
+        })
+    }
+
     /// Returns the backoff policy.
     pub fn backoff(&self) -> Backoff {
         Backoff { max_attempts: self.max_attempts, ..Backoff::default() }
@@ -202,6 +220,20 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
             models.push(ModelId::from(model.as_str()));
         }
     }
+    let mut allow_provider = Vec::new();
+    for name in raw.models.allow_provider.iter().flatten() {
+        match Provider::named(name) {
+            Some(provider) => allow_provider.push(provider),
+            None => fault("models.allow_provider", format!("{name:?} is none of anthropic, openai")),
+        }
+    }
+    let catalogue = match catalogue::overlaid(raw.models.catalogue.as_deref().unwrap_or_default()) {
+        Ok(rows) => rows,
+        Err(error) => {
+            fault("models.catalogue", error.to_string());
+            Vec::new()
+        }
+    };
     let mut whole = |key: &str, value: Option<u64>, least: u64, most: u64| {
         let value = value.unwrap_or(least);
         if value < least || value > most {
@@ -276,6 +308,9 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     Config {
         depth,
         models,
+        allow_global: raw.models.allow_global.unwrap_or(false),
+        allow_provider,
+        catalogue,
         model_region: raw.models.region.clone(),
         max_attempts,
         max_concurrent,

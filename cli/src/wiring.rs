@@ -11,6 +11,7 @@ use sre_agent::delivery::Channel;
 use sre_agent::handler::{Response, Services};
 use sre_agent::id::Seed;
 use sre_agent::investigation::depth::Depth;
+use sre_agent::model::catalogue;
 use sre_agent::model::ladder::Ladder;
 use sre_agent::run::{Observer, RunEvent, Sink};
 use sre_agent::store::memory::MemoryStore;
@@ -155,9 +156,14 @@ pub(crate) fn services(parts: Parts<'_>) -> Services {
     let telemetry = if recorded { AwsTelemetry::with_fixed_digests(sdk) } else { AwsTelemetry::new(sdk) };
     let observer = Observer::new(sinks);
     let bedrock = Bedrock::new(sdk, config.model_region.as_deref());
+    catalogue::install(config.catalogue.clone());
+    let plan = config.ladder_plan(bedrock.region());
     if config.depth != Some(Depth::Facts) {
-        for model in &config.models {
-            let (model, region) = (model.to_string(), bedrock.region().to_owned());
+        for message in plan.notes() {
+            observer.emit(RunEvent::Warning { message });
+        }
+        for rung in &plan.rungs {
+            let (model, region) = (rung.model.to_string(), bedrock.region().to_owned());
             observer.emit(RunEvent::ModelClientCreated { model, region, provider: "bedrock".to_owned() });
         }
     }
@@ -166,7 +172,7 @@ pub(crate) fn services(parts: Parts<'_>) -> Services {
         seed: config.seed.map(Seed),
         telemetry: Arc::new(telemetry),
         model: Some(Arc::new(bedrock)),
-        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
+        ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent)),
         channels,
         store: Arc::new(MemoryStore::default()),
         observer,

@@ -12,7 +12,7 @@ use super::*;
 use crate::evidence::Status;
 use crate::model::{
     Content, ConverseReply, ConverseRequest, ErrorClass, Message, Model, ModelError, ModelId, Recording,
-    Speaker, StopReason, ToolChoice, ToolSpec,
+    Speaker, StopReason, ToolChoice, ToolSpec, Tuning,
 };
 
 /// Answers every request with the same bytes, or never, and keeps what was asked.
@@ -90,6 +90,7 @@ fn request() -> ConverseRequest {
         }],
         tool_choice: ToolChoice::Auto,
         max_tokens: 900,
+        tuning: Tuning::default(),
     }
 }
 

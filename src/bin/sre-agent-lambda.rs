@@ -10,6 +10,7 @@ use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, Layers};
 use sre_agent::handler::{Services, handle};
 use sre_agent::id::Seed;
+use sre_agent::model::catalogue;
 use sre_agent::model::ladder::Ladder;
 use sre_agent::run::{Observer, RunEvent, emf, json_log};
 use sre_agent::store::memory::MemoryStore;
@@ -40,9 +41,14 @@ async fn services() -> Result<Services, Error> {
     for fault in channels.faults {
         observer.emit(RunEvent::Warning { message: fault });
     }
+    catalogue::install(config.catalogue.clone());
     let bedrock = Bedrock::new(&sdk, config.model_region.as_deref());
-    for model in &config.models {
-        let (model, region) = (model.to_string(), bedrock.region().to_owned());
+    let plan = config.ladder_plan(bedrock.region());
+    for message in plan.notes() {
+        observer.emit(RunEvent::Warning { message });
+    }
+    for rung in &plan.rungs {
+        let (model, region) = (rung.model.to_string(), bedrock.region().to_owned());
         observer.emit(RunEvent::ModelClientCreated { model, region, provider: "bedrock".into() });
     }
     Ok(Services {
@@ -50,7 +56,7 @@ async fn services() -> Result<Services, Error> {
         seed: config.seed.map(Seed),
         telemetry: Arc::new(AwsTelemetry::new(&sdk)),
         model: Some(Arc::new(bedrock)),
-        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent)),
+        ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent)),
         channels: channels.channels,
         store: Arc::new(MemoryStore::default()),
         observer,

@@ -41,7 +41,16 @@ macro_rules! section {
 
 section! {
     /// `[models]`.
-    RawModels { primary: String, fallback: Vec<String>, region: String, max_attempts: u64, max_concurrent: u64 }
+    RawModels {
+        primary: String,
+        fallback: Vec<String>,
+        region: String,
+        allow_global: bool,
+        allow_provider: Vec<String>,
+        catalogue: Vec<toml::Table>,
+        max_attempts: u64,
+        max_concurrent: u64,
+    }
 }
 section! {
     /// `[budget]`.

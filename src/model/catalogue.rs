@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ModelId, Provider, Usage};
+use crate::model::{ModelId, Provider, Sampling, Usage};
 
 /// One model's row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct CatalogueEntry {
     pub temperature: bool,
     /// The sampling that the maker asks for with tools, where there is one.
     #[serde(default)]
-    pub sampling: Option<SamplingAdvice>,
+    pub sampling: Option<Sampling>,
     /// Whether `toolChoice: {tool}` is accepted; newer models refuse it.
     #[serde(default)]
     pub forced_tool_choice: bool,
@@ -123,14 +123,6 @@ impl Capability {
             Capability::Good => "Good",
         }
     }
-}
-
-/// A sampling that a maker asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SamplingAdvice {
-    /// Temperature 0 and one candidate: Amazon asks for it wherever Nova uses tools.
-    Greedy,
 }
 
 /// Letters that a tool's name may have. The product's own names fit the narrowest.

@@ -101,7 +101,10 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let times = if self.attempts == 1 { "once" } else { "times" };
         write!(f, "{}", self.model.as_deref().unwrap_or("model"))?;
-        if self.attempts == 1 {
+        if self.attempts == 0 {
+            // Given up with its provider.
+            write!(f, " {}, not asked", self.class.as_str())?;
+        } else if self.attempts == 1 {
             write!(f, " {} {times}", self.class.as_str())?;
         } else {
             write!(f, " {} {} {times} in {} s", self.class.as_str(), self.attempts, self.waited.as_secs())?;

@@ -24,6 +24,9 @@ fn write(stamped: &Stamped) {
         RunEvent::RungLeft { model, reason, next } => {
             tracing::warn!(run_id, elapsed_ms, %model, %reason, next = next.as_deref(), "model given up");
         }
+        RunEvent::RequestRepaired { agent, model, repair } => {
+            tracing::warn!(run_id, elapsed_ms, %agent, %model, %repair, "model request repaired");
+        }
         RunEvent::DeliveryFailed { channel, reason } => {
             tracing::error!(run_id, elapsed_ms, %channel, %reason, "delivery failed");
         }

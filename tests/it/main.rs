@@ -11,6 +11,7 @@ mod evidence_faults;
 #[cfg(test)]
 mod incident_run;
 #[cfg(test)]
+mod model_errors;
 mod model_faults;
 #[cfg(test)]
 mod script;

@@ -146,7 +146,7 @@ fn models(told: &Told<'_>) -> Detail {
     let mut items: Vec<Line> =
         told.left.iter().map(|(_, failure)| Line::text(format!("Given up: {failure}"))).collect();
     for (model, calls) in &told.spent.calls {
-        items.push(Line::text(format!("{} ({model}): {calls} answers", catalogue::name(model))));
+        items.push(Line::text(format!("{} ({model}): {calls} answers", catalogue::label(model))));
     }
     if told.spent.total_calls() > 0 {
         items.push(Line::text(format!(
