@@ -9,6 +9,7 @@ mod cloudwatch;
 mod error;
 mod lambda;
 mod logs;
+mod models;
 mod sns;
 mod ssm;
 
@@ -21,9 +22,10 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use futures::future::BoxFuture;
 
+pub use crate::model::classify::classify;
 pub use bedrock::Bedrock;
 pub use channels::{Channels, channels};
-pub use error::classify;
+pub use models::models;
 pub use sns::SnsChannel;
 pub use ssm::{ParameterError, parameter};
 

@@ -1,15 +1,20 @@
 //! Asking a model: requests and replies in our own terms, the seam to a provider, and the pace.
 
+pub mod anthropic;
 pub mod backoff;
 pub mod budget;
 pub mod caller;
 pub mod catalogue;
+pub mod classify;
 pub mod error;
 pub mod gate;
 pub mod geography;
+pub mod http;
 pub mod ladder;
 pub mod model_id;
+pub mod openai;
 pub mod remedy;
+pub mod router;
 pub mod tuning;
 
 use std::time::Duration;

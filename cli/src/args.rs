@@ -112,6 +112,12 @@ pub(crate) struct Shared {
     /// auto, facts (no model, no charge), full [default: auto]
     #[arg(long, global = true, value_enum, hide_possible_values = true)]
     pub(crate) depth: Option<Depth>,
+    /// bedrock, anthropic, openai: who is asked first [default: bedrock]
+    #[arg(
+        long, global = true, value_name = "NAME", hide_possible_values = true,
+        value_parser = ["bedrock", "anthropic", "openai"]
+    )]
+    pub(crate) provider: Option<String>,
     /// Model to try first; the fallback list follows
     #[arg(long, global = true, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) model: Option<String>,

@@ -77,6 +77,7 @@ impl Settings {
         let webhook = if has_webhook { format!("ssm:{SCENARIO_WEBHOOK}") } else { String::new() };
         self.set("SRE_AGENT_SLACK_WEBHOOK", &webhook);
         self.set("SRE_AGENT_FINDINGS_TOPIC_ARN", &local.findings_topic());
+        self.set("SRE_AGENT_PROVIDER", "bedrock");
         self.set("SRE_AGENT_AS_OF", &scenario.as_of().to_string());
         self.set("SRE_AGENT_SEED", &scenario.seed().to_string());
     }
@@ -85,6 +86,9 @@ impl Settings {
     pub(crate) fn take_options(&mut self, shared: &Shared) {
         if let Some(depth) = shared.depth {
             self.set("SRE_AGENT_DEPTH", depth.as_str());
+        }
+        if let Some(provider) = &shared.provider {
+            self.set("SRE_AGENT_PROVIDER", provider);
         }
         if let Some(model) = &shared.model {
             self.set("SRE_AGENT_MODEL", model);
@@ -164,14 +168,15 @@ pub(crate) fn services(parts: Parts<'_>) -> Services {
         }
         for rung in &plan.rungs {
             let (model, region) = (rung.model.to_string(), bedrock.region().to_owned());
-            observer.emit(RunEvent::ModelClientCreated { model, region, provider: "bedrock".to_owned() });
+            let provider = rung.model.provider().as_str().to_owned();
+            observer.emit(RunEvent::ModelClientCreated { model, region, provider });
         }
     }
     Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
         seed: config.seed.map(Seed),
         telemetry: Arc::new(telemetry),
-        model: Some(Arc::new(bedrock)),
+        model: Some(aws::models(sdk, bedrock, &config.providers)),
         ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent)),
         channels,
         store: Arc::new(MemoryStore::default()),

@@ -49,13 +49,14 @@ async fn services() -> Result<Services, Error> {
     }
     for rung in &plan.rungs {
         let (model, region) = (rung.model.to_string(), bedrock.region().to_owned());
-        observer.emit(RunEvent::ModelClientCreated { model, region, provider: "bedrock".into() });
+        let provider = rung.model.provider().as_str().to_owned();
+        observer.emit(RunEvent::ModelClientCreated { model, region, provider });
     }
     Ok(Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
         seed: config.seed.map(Seed),
         telemetry: Arc::new(AwsTelemetry::new(&sdk)),
-        model: Some(Arc::new(bedrock)),
+        model: Some(aws::models(&sdk, bedrock, &config.providers)),
         ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent)),
         channels: channels.channels,
         store: Arc::new(MemoryStore::default()),

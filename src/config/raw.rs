@@ -13,6 +13,7 @@ pub(super) struct RawConfig {
     pub(super) format: Option<u64>,
     pub(super) depth: Option<String>,
     pub(super) models: RawModels,
+    pub(super) providers: RawProviders,
     pub(super) budget: RawBudget,
     pub(super) deadline: RawDeadline,
     pub(super) logs: RawLogs,
@@ -42,6 +43,7 @@ macro_rules! section {
 section! {
     /// `[models]`.
     RawModels {
+        provider: String,
         primary: String,
         fallback: Vec<String>,
         region: String,
@@ -52,6 +54,18 @@ section! {
         max_concurrent: u64,
     }
 }
+section! {
+    /// `[providers]`.
+    RawProviders { anthropic: RawProvider, openai: RawProvider }
+}
+/// `[providers.anthropic]`, `[providers.openai]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawProvider {
+    pub(super) base_url: Option<String>,
+    pub(super) key: Option<String>,
+}
+
 section! {
     /// `[budget]`.
     RawBudget { max_cost_usd: f64, max_model_calls: u64, max_tokens: u64 }
@@ -85,6 +99,7 @@ impl RawConfig {
             self.depth = other.depth;
         }
         self.models.overlay(other.models);
+        self.providers.overlay(other.providers);
         self.budget.overlay(other.budget);
         self.deadline.overlay(other.deadline);
         self.logs.overlay(other.logs);
@@ -118,6 +133,7 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             "format" => raw.format = part(&key, value, &mut faults),
             "depth" => raw.depth = part(&key, value, &mut faults),
             "models" => raw.models = section(&key, value, &mut faults),
+            "providers" => raw.providers = section(&key, value, &mut faults),
             "budget" => raw.budget = section(&key, value, &mut faults),
             "deadline" => raw.deadline = section(&key, value, &mut faults),
             "logs" => raw.logs = section(&key, value, &mut faults),
@@ -127,7 +143,7 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             _ => faults.push(Fault {
                 key,
                 reason:
-                    "unknown key; known are format, depth, models, budget, deadline, logs, slack, sns, run"
+                    "unknown key; known are format, depth, models, providers, budget, deadline, logs, slack, sns, run"
                         .into(),
             }),
         }

@@ -9,7 +9,7 @@ use crate::id::Seed;
 use crate::model::backoff::{Backoff, Decision};
 use crate::model::budget::{Budget, Spent, Tripped};
 use crate::model::ladder::Ladder;
-use crate::model::remedy::{Remedy, Repair, remedy, repair};
+use crate::model::remedy::{Remedy, Repair, remedy, repair as changed};
 use crate::model::tuning::fit;
 use crate::model::{
     ConverseReply, ConverseRequest, ErrorClass, Failure, Model, ModelError, ModelId, Provider, StopReason,
@@ -100,7 +100,7 @@ impl Caller {
             match self.ask_one(&model, request, deadline).await {
                 Ok(reply) => return Ok(reply),
                 Err(None) => return Err(AskError::OutOfTime),
-                Err(Some(failure)) => self.give_up(&model, failure),
+                Err(Some(failure)) => self.give_up(&model, &failure),
             }
         }
     }
@@ -138,7 +138,7 @@ impl Caller {
     }
 
     /// Leaves a model, and where its failure is its provider's also the provider's other models.
-    fn give_up(&self, model: &ModelId, failure: Failure) {
+    fn give_up(&self, model: &ModelId, failure: &Failure) {
         let mut leaving = vec![(model.clone(), failure.clone())];
         if remedy(failure.class, &failure.message) == Remedy::Stop {
             let others = self.ladder.models().filter(|other| other.provider() == model.provider());
@@ -203,7 +203,7 @@ impl Caller {
         deadline: Deadline,
     ) -> Result<ConverseReply, Option<Failure>> {
         let mut request = fit(request, model);
-        let mut repaired = BTreeSet::new();
+        let mut repairs = BTreeSet::new();
         let mut waited = Duration::ZERO;
         let mut attempt = 0;
         loop {
@@ -211,32 +211,29 @@ impl Caller {
             if deadline.time_left() < self.backoff.shortest_call {
                 return Err(None);
             }
-            let (wanted, error) = match self.call(model, &request, attempt, deadline).await {
-                Ok(reply) if reply.stop == StopReason::ContextExceeded => {
-                    (Some(Repair::ShrinkInput), Err(reply))
-                }
-                Ok(reply) => return Ok(reply),
+            let outcome = self.call(model, &request, attempt, deadline).await;
+            let repair = match &outcome {
+                Ok(reply) => (reply.stop == StopReason::ContextExceeded).then_some(Repair::ShrinkInput),
                 Err(error) => match remedy(error.class, &error.message) {
-                    Remedy::Repair(repair) => (Some(repair), Ok(error)),
-                    Remedy::Retry(_) | Remedy::NextRung | Remedy::Stop => (None, Ok(error)),
+                    Remedy::Repair(repair) => Some(repair),
+                    Remedy::Retry(_) | Remedy::NextRung | Remedy::Stop => None,
                 },
             };
             // Each repair is tried once; where it changes nothing, the same would only be refused again.
-            if let Some(wanted) = wanted
-                && repaired.insert(wanted)
-                && self.mend(model, &mut request, wanted, deadline).await
+            if let Some(repair) = repair
+                && repairs.insert(repair)
+                && self.mend(model, &mut request, repair, deadline).await
             {
                 self.observer.emit(RunEvent::RequestRepaired {
                     agent: request.agent.clone(),
                     model: model.to_string(),
-                    repair: wanted.as_str().into(),
+                    repair: repair.as_str().into(),
                 });
                 continue;
             }
-            let error = match error {
-                Ok(error) => error,
-                // The agent is told that the conversation no longer fits.
-                Err(reply) => return Ok(reply),
+            let error = match outcome {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
             };
             // The asker's own time ran out under the call, which says nothing against the model: others have more.
             if error.class == ErrorClass::TimedOut && deadline.time_left() < self.backoff.shortest_call {
@@ -244,9 +241,9 @@ impl Caller {
             }
             let jitter = self.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64();
             let time_left = deadline.time_left();
-            let repairs = u32::try_from(repaired.len()).unwrap_or(u32::MAX);
-            let tries = attempt.saturating_sub(repairs).max(1);
-            match self.backoff.decide(tries, error.class, error.retry_after, time_left, jitter) {
+            let repaired = u32::try_from(repairs.len()).unwrap_or(u32::MAX);
+            let asked = attempt.saturating_sub(repaired).max(1);
+            match self.backoff.decide(asked, error.class, error.retry_after, time_left, jitter) {
                 Decision::WaitFor(wait) => {
                     self.observer.emit(RunEvent::Waiting {
                         agent: request.agent.clone(),
@@ -285,7 +282,7 @@ impl Caller {
         deadline: Deadline,
     ) -> bool {
         match wanted {
-            Repair::DropParameter | Repair::ShrinkInput | Repair::ToolChoiceAuto => repair(request, wanted),
+            Repair::DropParameter | Repair::ShrinkInput | Repair::ToolChoiceAuto => changed(request, wanted),
             Repair::PrependProfile => self.find_profile(model, deadline).await,
         }
     }

@@ -8,11 +8,13 @@ use std::sync::{LazyLock, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::model_id::stem;
 use crate::model::{ModelId, Provider, Sampling, Usage};
 
 /// One model's row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "features of a model are independent of each other")]
 pub struct CatalogueEntry {
     /// `vendor.model`, without geography prefix; or `openai:model` for a model elsewhere.
     pub id: String,
@@ -262,19 +264,6 @@ fn entry_in<'a>(rows: &'a [CatalogueEntry], model: &ModelId) -> Option<&'a Catal
         Provider::OpenAi => row.id == model.as_str(),
     };
     rows.iter().find(|row| row.id == base || row.id == model.as_str()).or_else(|| rows.iter().find(named))
-}
-
-/// Returns an id without a version at its end (`-v1:0`, `-v1`): some tools leave it off.
-fn stem(id: &str) -> &str {
-    match id.rsplit_once("-v") {
-        Some((stem, version))
-            if !version.is_empty()
-                && version.chars().all(|letter| letter.is_ascii_digit() || letter == ':') =>
-        {
-            stem
-        }
-        _ => id,
-    }
 }
 
 /// Returns what a card calls the model: its name, or its bare id where it is not listed.

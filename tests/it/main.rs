@@ -12,6 +12,7 @@ mod evidence_faults;
 mod incident_run;
 #[cfg(test)]
 mod model_errors;
+#[cfg(test)]
 mod model_faults;
 #[cfg(test)]
 mod script;

@@ -182,8 +182,8 @@ fn error(code: &str, status: u16, message: &str) -> ModelError {
     ModelError { class, message, request_id: None, retry_after: None }
 }
 
-fn account_profiles() -> Result<Vec<String>, ModelError> {
-    Ok([NOVA_US, "eu.amazon.nova-pro-v1:0", SONNET].map(str::to_owned).to_vec())
+fn account_profiles() -> Vec<String> {
+    [NOVA_US, "eu.amazon.nova-pro-v1:0", SONNET].map(str::to_owned).to_vec()
 }
 
 /// One row: what the service says; class, tries of the first rung, repairs, who answers, what a person reads.
@@ -441,7 +441,7 @@ async fn every_refusal_is_retried_repaired_or_left_as_its_row_says() {
     for row in rows() {
         let error = error(row.code, row.status, row.message);
         assert_eq!(error.class, row.class, "{}", row.message);
-        let seen = ask(row.refuses, error, account_profiles()).await;
+        let seen = ask(row.refuses, error, Ok(account_profiles())).await;
         let first: Vec<_> = seen.repairs.iter().map(String::as_str).collect();
         assert_eq!(
             (seen.answered_by.as_deref(), first.as_slice()),
@@ -458,13 +458,16 @@ async fn every_refusal_is_retried_repaired_or_left_as_its_row_says() {
             assert!(seen.text.contains(row.text), "{} is not in {}", row.text, seen.text);
         }
         assert_eq!(seen.warnings, Vec::<String>::new());
+        if row.class == ErrorClass::Credentials {
+            assert_eq!(seen.asked.len(), 2, "no other model of Bedrock is asked: {:?}", seen.asked);
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_repair_that_does_not_help_is_not_tried_again() {
     let words = "tool_choice forces tool use is not compatible with this model";
-    let seen = ask(of_nova, error("ValidationException", 400, words), account_profiles()).await;
+    let seen = ask(of_nova, error("ValidationException", 400, words), Ok(account_profiles())).await;
     assert_eq!((seen.tries, seen.repairs.len()), (2, 1));
     assert_eq!(seen.answered_by.as_deref(), Some(NOVA_US));
     assert!(seen.text.contains("request refused 2 times"), "{}", seen.text);
@@ -492,7 +495,7 @@ async fn a_model_without_a_profile_in_the_geography_is_left_after_one_try() {
 #[tokio::test(start_paused = true)]
 async fn a_model_that_was_too_slow_is_asked_once_more_for_less() {
     let slow = error("ModelTimeoutException", 408, "The model took too long.");
-    let seen = ask(of_nova, slow, account_profiles()).await;
+    let seen = ask(of_nova, slow, Ok(account_profiles())).await;
     let asked: Vec<u32> =
         seen.asked.iter().filter(|(id, _)| id == NOVA).map(|(_, request)| request.max_tokens).collect();
     assert_eq!(asked, [4_000, 2_000]);

@@ -81,7 +81,7 @@ pub fn plan(wanted: &Wanted<'_>) -> Plan {
         match model.kind() {
             ModelKind::Elsewhere => elsewhere(&mut plan, model, role, wanted),
             ModelKind::FoundationModel | ModelKind::SystemProfile if model.region().is_none() => {
-                through_profiles(&mut plan, model, role, wanted);
+                through_profiles(&mut plan, model, &role, wanted);
             }
             // An ARN names one thing in one Region; what stands behind the account's own profiles is not ours to guess.
             ModelKind::FoundationModel
@@ -115,7 +115,7 @@ fn elsewhere(plan: &mut Plan, model: &ModelId, role: String, wanted: &Wanted<'_>
     }
 }
 
-fn through_profiles(plan: &mut Plan, model: &ModelId, role: String, wanted: &Wanted<'_>) {
+fn through_profiles(plan: &mut Plan, model: &ModelId, role: &str, wanted: &Wanted<'_>) {
     let region = wanted.region;
     let own = geography::of_region(region);
     let moved = match model.geography() {
@@ -128,7 +128,7 @@ fn through_profiles(plan: &mut Plan, model: &ModelId, role: String, wanted: &Wan
         Some(_) | None => None,
     };
     match &moved {
-        None => plan.push(model.clone(), role.clone(), false),
+        None => plan.push(model.clone(), role.to_owned(), false),
         Some(why) if own.is_empty() && !wanted.allow_global => {
             plan.left_out.push(LeftOut {
                 model: model.clone(),
