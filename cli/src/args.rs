@@ -227,7 +227,10 @@ pub(crate) struct Trouble {
 /// The shared options that a command has a use for; any other one is refused instead of being ignored.
 const USED: &[(&str, &[&str])] = &[
     ("demo", &["depth", "model", "max_cost", "json", "quiet"]),
-    ("investigate", &["profile", "region", "scenario", "depth", "model", "max_cost", "json", "quiet"]),
+    (
+        "investigate",
+        &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"],
+    ),
     ("emulate", &[]),
     ("completions", &[]),
 ];
@@ -261,7 +264,9 @@ impl Arguments {
 fn refuse_unused(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some((name, own)) = matches.subcommand() else { return Ok(()) };
     let Some((_, used)) = USED.iter().find(|(known, _)| *known == name) else { return Ok(()) };
-    for argument in ["profile", "region", "scenario", "depth", "model", "max_cost", "json", "quiet"] {
+    for argument in
+        ["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"]
+    {
         let typed = own.value_source(argument) == Some(ValueSource::CommandLine);
         if typed && !used.contains(&argument) {
             let option = argument.replace('_', "-");
