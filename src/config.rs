@@ -13,11 +13,14 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::delivery::{Secret, SlackWebhook, Webhook};
 use crate::investigation::depth::Depth;
-use crate::model::ModelId;
 use crate::model::backoff::Backoff;
+use crate::model::catalogue::{self, CatalogueEntry};
+use crate::model::ladder::plan::{Plan, Wanted, plan};
 use crate::model::model_id::edit_distance;
 use crate::model::pace::{Quota, Quotas};
-use raw::{RawConfig, RawQuota};
+use crate::model::router::{ProviderSettings, Providers, is_local};
+use crate::model::{ModelId, Provider, anthropic};
+use raw::{RawConfig, RawProvider, RawQuota};
 
 /// The layers above the embedded default.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +40,14 @@ pub struct Config {
     pub depth: Option<Depth>,
     /// Models, best first: the primary, then the fallbacks.
     pub models: Vec<ModelId>,
+    /// Whether prompts may go to any commercial Region.
+    pub allow_global: bool,
+    /// Providers beside Bedrock that prompts may go to.
+    pub allow_provider: Vec<Provider>,
+    /// The providers beside Bedrock that are configured.
+    pub providers: Providers,
+    /// What is known about models: the embedded rows with the configuration's over them.
+    pub catalogue: Vec<CatalogueEntry>,
     /// Region of the model endpoint, where it is not the Lambda's own.
     pub model_region: Option<String>,
     /// Tries of one model, the first included.
@@ -106,6 +117,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("SRE_AGENT_FINDINGS_TOPIC_ARN", "sns.topic_arn"),
     ("SRE_AGENT_MAX_COST_USD", "budget.max_cost_usd"),
     ("SRE_AGENT_MODEL", "models.primary"),
+    ("SRE_AGENT_PROVIDER", "models.provider"),
     ("SRE_AGENT_PUBLISH_RESERVE_SECONDS", "deadline.publish_reserve_seconds"),
     ("SRE_AGENT_SEED", "run.seed"),
     ("SRE_AGENT_SLACK_WEBHOOK", "slack.webhook"),
@@ -134,6 +146,16 @@ impl Config {
         }
         let config = check(&raw, layers.endpoint_override, &mut faults);
         if faults.is_empty() { Ok(config) } else { Err(ConfigError { faults }) }
+    }
+
+    /// Plans the ladder for the Region in which Bedrock is called.
+    pub fn ladder_plan(&self, region: &str) -> Plan {
+        plan(&Wanted {
+            models: &self.models,
+            region,
+            allow_global: self.allow_global,
+            allow_provider: &self.allow_provider,
+        })
     }
 
     /// Returns the backoff policy.
@@ -165,6 +187,7 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
         }
         "SRE_AGENT_FINDINGS_TOPIC_ARN" => raw.sns.topic_arn = text(),
         "SRE_AGENT_MODEL" => raw.models.primary = text(),
+        "SRE_AGENT_PROVIDER" => raw.models.provider = text(),
         "SRE_AGENT_SLACK_WEBHOOK" => raw.slack.webhook = text(),
         "SRE_AGENT_MAX_COST_USD" => match value.parse() {
             Ok(cost) => raw.budget.max_cost_usd = Some(cost),
@@ -210,6 +233,44 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
             models.push(ModelId::from(model.as_str()));
         }
     }
+    let mut allow_provider = Vec::new();
+    let providers = providers(raw, &mut fault);
+    if let Some(name) = raw.models.provider.as_deref() {
+        match (Provider::named(name), models.first_mut()) {
+            (Some(Provider::Bedrock), _) | (Some(_), None) => {}
+            (Some(Provider::OpenAi), _) if raw.models.primary == raw::embedded().models.primary => {
+                fault("models.provider", "openai needs models.primary, for instance llama3.1".into());
+            }
+            (Some(provider), Some(primary)) => {
+                // Whoever chooses a provider lets prompts go there.
+                *primary = primary.at(provider);
+                allow_provider.push(provider);
+            }
+            (None, _) => fault("models.provider", format!("{name:?} is none of bedrock, anthropic, openai")),
+        }
+    }
+    for name in raw.models.allow_provider.iter().flatten() {
+        match Provider::named(name) {
+            Some(provider) => allow_provider.push(provider),
+            None => fault("models.allow_provider", format!("{name:?} is none of anthropic, openai")),
+        }
+    }
+    for provider in &allow_provider {
+        let missing = match provider {
+            Provider::Anthropic if providers.anthropic.is_none() => "key",
+            Provider::OpenAi if providers.openai.is_none() => "base_url",
+            Provider::Bedrock | Provider::Anthropic | Provider::OpenAi => continue,
+        };
+        let name = provider.as_str();
+        fault(&format!("providers.{name}.{missing}"), format!("is wanted where {name} may be asked"));
+    }
+    let catalogue = match catalogue::overlaid(raw.models.catalogue.as_deref().unwrap_or_default()) {
+        Ok(rows) => rows,
+        Err(error) => {
+            fault("models.catalogue", error.to_string());
+            Vec::new()
+        }
+    };
     let mut whole = |key: &str, value: Option<u64>, least: u64, most: u64| {
         let value = value.unwrap_or(least);
         if value < least || value > most {
@@ -298,6 +359,10 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     Config {
         depth,
         models,
+        allow_global: raw.models.allow_global.unwrap_or(false),
+        allow_provider,
+        providers,
+        catalogue,
         model_region: raw.models.region.clone(),
         max_attempts,
         max_concurrent,
@@ -314,6 +379,37 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         findings_topic,
         as_of,
         seed: raw.run.seed,
+    }
+}
+
+/// Checks `[providers]`; one that lacks what it cannot do without is not configured.
+fn providers(raw: &RawConfig, fault: &mut impl FnMut(&str, String)) -> Providers {
+    let mut checked = |name: &str, raw: Option<&RawProvider>, usual: Option<&str>| {
+        let raw = raw?;
+        let (at_url, at_key) = (format!("providers.{name}.base_url"), format!("providers.{name}.key"));
+        let base_url = raw.base_url.as_deref().or(usual)?.to_owned();
+        let key_parameter = match raw.key.as_deref().map(|key| key.strip_prefix("ssm:")) {
+            Some(Some(parameter)) if !parameter.is_empty() => Some(parameter.to_owned()),
+            // The value may be a key itself, so it is not repeated.
+            Some(_) => {
+                fault(&at_key, "ssm:/name of the parameter that holds the key is wanted".into());
+                None
+            }
+            None => None,
+        };
+        let local = is_local(&base_url);
+        if !(base_url.starts_with("https://") || base_url.starts_with("http://")) {
+            fault(&at_url, "an address is wanted, for instance http://localhost:11434/v1".into());
+        } else if key_parameter.is_some() && !base_url.starts_with("https://") && !local {
+            fault(&at_url, "a key is sent over https only".into());
+        }
+        Some(ProviderSettings { base_url, key_parameter })
+    };
+    let raw = &raw.providers;
+    let anthropic = checked("anthropic", raw.anthropic.as_ref(), Some(anthropic::BASE_URL));
+    Providers {
+        anthropic: anthropic.filter(|settings| settings.key_parameter.is_some()),
+        openai: checked("openai", raw.openai.as_ref(), None),
     }
 }
 

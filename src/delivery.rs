@@ -1,6 +1,5 @@
 //! Brings a report to its channels. One that fails never stops the others; each leaves a receipt.
 
-mod secret;
 pub mod slack;
 mod sns;
 pub mod stdout;
@@ -16,8 +15,8 @@ use crate::clock::Deadline;
 use crate::report::Document;
 use crate::run::{Observer, RunEvent};
 
+pub use crate::redact::Secret;
 pub use crate::run::Receipt;
-pub use secret::Secret;
 pub use slack::{SlackWebhook, Webhook};
 pub use sns::{SnsMessage, sns_message, subject};
 pub use stdout::Stdout;

@@ -1,16 +1,24 @@
 //! Asking a model: requests and replies in our own terms, the seam to a provider, and the pace.
 
+pub mod anthropic;
 pub mod backoff;
 pub mod budget;
 pub mod caller;
 pub mod catalogue;
+pub mod classify;
 pub mod entrance;
 pub mod error;
 pub mod gate;
+pub mod geography;
+pub mod http;
 pub mod ladder;
 pub mod model_id;
+pub mod openai;
 pub mod pace;
+pub mod remedy;
+pub mod router;
 pub mod tier;
+pub mod tuning;
 
 use std::time::Duration;
 
@@ -20,6 +28,7 @@ use serde_json::Value;
 
 pub use error::{ErrorClass, Failure, ModelError};
 pub use model_id::{ModelId, ModelKind, Provider};
+pub use tuning::{CachePoints, Sampling, Tuning};
 
 /// A provider of model answers. One call, no retry: the pace is ours.
 pub trait Model: Send + Sync {
@@ -30,6 +39,12 @@ pub trait Model: Send + Sync {
         request: &'a ConverseRequest,
         time_limit: Duration,
     ) -> BoxFuture<'a, Result<ConverseReply, ModelError>>;
+
+    /// Returns the ids of the inference profiles that the account can call, asked at most once and only when a model
+    /// turns out to need one; a provider without profiles has none.
+    fn profiles(&self) -> BoxFuture<'_, Result<Vec<String>, ModelError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 }
 
 /// Who speaks.
@@ -122,6 +137,9 @@ pub struct ConverseRequest {
     pub tool_choice: ToolChoice,
     /// Always sent: a provider reserves quota by it.
     pub max_tokens: u32,
+    /// What the model's row in the catalogue adds; an asker leaves it at its default.
+    #[serde(default)]
+    pub tuning: Tuning,
 }
 
 /// Why the model stopped.

@@ -2,6 +2,8 @@
 //!
 //! Also the fences that mark such text as data for a model.
 
+mod secret;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
@@ -10,6 +12,8 @@ use regex::{Captures, Regex};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::Seed;
+
+pub use secret::Secret;
 
 /// Text with secrets replaced. The ledger, the prompts, the logs and the report accept nothing else from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

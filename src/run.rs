@@ -169,6 +169,15 @@ pub enum RunEvent {
         /// How long.
         wait: Duration,
     },
+    /// A refused request was changed and is sent again.
+    RequestRepaired {
+        /// Role.
+        agent: String,
+        /// Model id.
+        model: String,
+        /// What was changed: `sent with a free choice of tools`.
+        repair: String,
+    },
     /// A model of the ladder was given up.
     RungLeft {
         /// Model id.

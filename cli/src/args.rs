@@ -119,9 +119,6 @@ struct Typed {
     /// Answer one question: "List your available capabilities and tools"
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     prompt: Option<String>,
-    /// Who answers a --prompt [default: bedrock]
-    #[arg(long, value_enum, requires = "prompt", hide_possible_values = true)]
-    provider: Option<Provider>,
     /// What several commands understand.
     #[command(flatten)]
     shared: Shared,
@@ -141,13 +138,6 @@ pub(crate) enum Asked {
     Command(Command),
     /// An answer to a question.
     Prompt(String),
-}
-
-/// Who is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Provider {
-    /// Amazon Bedrock
-    Bedrock,
 }
 
 /// The commands that work.
@@ -200,6 +190,12 @@ pub(crate) struct Shared {
     /// auto, facts (no model, no charge), brief, full [default: auto]
     #[arg(long, global = true, value_enum, hide_possible_values = true)]
     pub(crate) depth: Option<Depth>,
+    /// bedrock, anthropic, openai: who is asked first [default: bedrock]
+    #[arg(
+        long, global = true, value_name = "NAME", hide_possible_values = true,
+        value_parser = ["bedrock", "anthropic", "openai"]
+    )]
+    pub(crate) provider: Option<String>,
     /// Model to try first; the fallback list follows
     #[arg(long, global = true, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) model: Vec<String>,
@@ -348,8 +344,11 @@ pub(crate) struct Trouble {
 /// The shared options that a command has a use for; any other one is refused instead of being ignored.
 const USED: &[(&str, &[&str])] = &[
     ("demo", &["depth", "model", "max_cost", "json", "quiet"]),
-    ("investigate", &["profile", "region", "scenario", "depth", "model", "max_cost", "json", "quiet"]),
-    ("doctor", &["profile", "region", "scenario", "model", "json", "quiet"]),
+    (
+        "investigate",
+        &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"],
+    ),
+    ("doctor", &["profile", "region", "scenario", "provider", "model", "json", "quiet"]),
     ("models", &["profile", "region", "scenario", "model", "json", "quiet"]),
     ("diagnose", &["model", "json"]),
     ("iam-policy", &["profile", "region", "scenario", "model", "quiet"]),
@@ -362,15 +361,10 @@ pub(crate) fn read() -> Arguments {
     let mut command = Arguments::as_command();
     let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
         refuse_unused(&mut command, &matches)?;
-        let Typed { command: typed, prompt, provider, shared } = Typed::from_arg_matches(&matches)?;
+        let Typed { command: typed, prompt, shared } = Typed::from_arg_matches(&matches)?;
         let asked = match (typed, prompt) {
             (Some(command), None) => Asked::Command(command),
-            (None, Some(question)) => {
-                match provider {
-                    Some(Provider::Bedrock) | None => {}
-                }
-                Asked::Prompt(question)
-            }
+            (None, Some(question)) => Asked::Prompt(question),
             (Some(_), Some(_)) => {
                 return Err(command.error(ErrorKind::ArgumentConflict, "--prompt is asked without a command"));
             }
@@ -403,7 +397,9 @@ impl Arguments {
 fn refuse_unused(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some((name, own)) = matches.subcommand() else { return Ok(()) };
     let Some((_, used)) = USED.iter().find(|(known, _)| *known == name) else { return Ok(()) };
-    for argument in ["profile", "region", "scenario", "depth", "model", "max_cost", "json", "quiet"] {
+    for argument in
+        ["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"]
+    {
         let typed = own.value_source(argument) == Some(ValueSource::CommandLine);
         if typed && !used.contains(&argument) {
             let option = argument.replace('_', "-");

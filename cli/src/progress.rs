@@ -140,6 +140,9 @@ fn describe(event: &RunEvent) -> Option<(Weight, String)> {
             Weight::Plain,
             by(agent, &format!("waits {} before asking {} again", short(*wait), called(model))),
         ),
+        RunEvent::RequestRepaired { agent, model, repair } => {
+            (Weight::Plain, by(agent, &format!("asks {} again: {repair}", called(model))))
+        }
         RunEvent::RungLeft { model, reason, next } => {
             let next = next
                 .as_deref()
@@ -190,7 +193,7 @@ fn by(agent: &str, text: &str) -> String {
 }
 
 fn called(model: &str) -> String {
-    catalogue::name(&ModelId::from(model)).to_owned()
+    catalogue::label(&ModelId::from(model))
 }
 
 fn unless_found(status: &str) -> String {

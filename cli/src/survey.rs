@@ -13,7 +13,8 @@ use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{LogRequest, MetricQuery, MetricsRequest};
 use sre_agent::incident::Window;
 use sre_agent::model::{
-    Content, ConverseRequest, Failure as ModelFailure, Message, Model, ModelId, Provider, Speaker, ToolChoice,
+    Content, ConverseRequest, Failure as ModelFailure, Message, Model, ModelId, Provider, Speaker,
+    ToolChoice, Tuning,
 };
 
 use crate::args::Shared;
@@ -87,6 +88,7 @@ impl Place {
             tools: Vec::new(),
             tool_choice: ToolChoice::Auto,
             max_tokens: CALL_TOKENS,
+            tuning: Tuning::default(),
         };
         for model in models.iter().filter(|model| model.provider() == Provider::Bedrock) {
             let answer = bedrock.converse(model, &request, CALL_TIME).await;

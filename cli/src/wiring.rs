@@ -11,6 +11,7 @@ use sre_agent::delivery::Channel;
 use sre_agent::handler::{Response, Services};
 use sre_agent::id::Seed;
 use sre_agent::investigation::depth::Depth;
+use sre_agent::model::catalogue;
 use sre_agent::model::ladder::Ladder;
 use sre_agent::run::{Observer, RunEvent, Sink};
 use sre_agent::store::memory::MemoryStore;
@@ -76,6 +77,7 @@ impl Settings {
         let webhook = if has_webhook { format!("ssm:{SCENARIO_WEBHOOK}") } else { String::new() };
         self.set("SRE_AGENT_SLACK_WEBHOOK", &webhook);
         self.set("SRE_AGENT_FINDINGS_TOPIC_ARN", &local.findings_topic());
+        self.set("SRE_AGENT_PROVIDER", "bedrock");
         self.set("SRE_AGENT_AS_OF", &scenario.as_of().to_string());
         self.set("SRE_AGENT_SEED", &scenario.seed().to_string());
     }
@@ -84,6 +86,9 @@ impl Settings {
     pub(crate) fn take_options(&mut self, shared: &Shared) {
         if let Some(depth) = shared.depth {
             self.set("SRE_AGENT_DEPTH", depth.as_str());
+        }
+        if let Some(provider) = &shared.provider {
+            self.set("SRE_AGENT_PROVIDER", provider);
         }
         if let Some(model) = shared.model.first() {
             self.set("SRE_AGENT_MODEL", model);
@@ -155,18 +160,24 @@ pub(crate) fn services(parts: Parts<'_>) -> Services {
     let telemetry = if recorded { AwsTelemetry::with_fixed_digests(sdk) } else { AwsTelemetry::new(sdk) };
     let observer = Observer::new(sinks);
     let bedrock = Bedrock::new(sdk, config.model_region.as_deref());
+    catalogue::install(config.catalogue.clone());
+    let plan = config.ladder_plan(bedrock.region());
     if config.depth != Some(Depth::Facts) {
-        for model in &config.models {
-            let (model, region) = (model.to_string(), bedrock.region().to_owned());
-            observer.emit(RunEvent::ModelClientCreated { model, region, provider: "bedrock".to_owned() });
+        for message in plan.notes() {
+            observer.emit(RunEvent::Warning { message });
+        }
+        for rung in &plan.rungs {
+            let (model, region) = (rung.model.to_string(), bedrock.region().to_owned());
+            let provider = rung.model.provider().as_str().to_owned();
+            observer.emit(RunEvent::ModelClientCreated { model, region, provider });
         }
     }
     Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
         seed: config.seed.map(Seed),
         telemetry: Arc::new(telemetry),
-        model: Some(Arc::new(bedrock)),
-        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent, &config.quotas)),
+        model: Some(aws::models(sdk, bedrock, &config.providers)),
+        ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent, &config.quotas)),
         channels,
         store: Arc::new(MemoryStore::default()),
         observer,

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::model::{
     Content, ConverseReply, ConverseRequest, Failure, Message, Speaker, StopReason, ToolChoice, ToolSpec,
+    Tuning,
 };
 
 /// What the driver must do next.
@@ -158,6 +159,7 @@ impl AgentRun {
                 ToolChoice::Auto
             },
             max_tokens: self.brief.max_tokens,
+            tuning: Tuning::default(),
         })
     }
 

@@ -1,6 +1,8 @@
 //! Asks models over Bedrock's Converse. One call, no retry: the pace is the product's own.
 
+mod body;
 mod convert;
+mod profiles;
 
 use std::time::Duration;
 
@@ -9,8 +11,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::{Builder, StalledStreamProtectionConfig};
-use aws_sdk_bedrockruntime::types::InferenceConfiguration;
 use futures::future::BoxFuture;
+use tokio::sync::OnceCell;
 
 use super::error;
 use crate::model::{ConverseReply, ConverseRequest, ErrorClass, Model, ModelError, ModelId};
@@ -19,6 +21,9 @@ use crate::model::{ConverseReply, ConverseRequest, ErrorClass, Model, ModelError
 pub struct Bedrock {
     client: Client,
     region: String,
+    control_plane: aws_sdk_bedrock::Client,
+    /// The account's inference profiles, once somebody asked for them and they could be read.
+    profiles: OnceCell<Vec<String>>,
 }
 
 impl Bedrock {
@@ -33,7 +38,8 @@ impl Bedrock {
         }
         let client = client.build();
         let region = client.region().map(ToString::to_string).unwrap_or_default();
-        Bedrock { client: Client::from_conf(client), region }
+        let control_plane = profiles::client(config, &region);
+        Bedrock { client: Client::from_conf(client), region, control_plane, profiles: OnceCell::new() }
     }
 
     /// Returns the Region that is asked; empty where none is configured.
@@ -48,7 +54,8 @@ impl Bedrock {
         time_limit: Duration,
     ) -> Result<ConverseReply, ModelError> {
         let max_tokens = i32::try_from(request.max_tokens).unwrap_or(i32::MAX);
-        let messages = convert::messages(&request.messages).map_err(|error| unsendable(&error))?;
+        let messages =
+            convert::messages(&request.messages, request.tuning.cache).map_err(|error| unsendable(&error))?;
         let tools = convert::tool_configuration(request).map_err(|error| unsendable(&error))?;
         let times = TimeoutConfig::builder()
             .operation_timeout(time_limit)
@@ -59,13 +66,16 @@ impl Bedrock {
             .converse()
             .model_id(&model.0)
             .set_messages(Some(messages))
-            .set_system(convert::system(&request.system))
-            // Models of today refuse sampling parameters, so none is ever sent.
-            .inference_config(InferenceConfiguration::builder().max_tokens(max_tokens).build())
+            .set_system(
+                convert::system(&request.system, request.tuning.cache).map_err(|error| unsendable(&error))?,
+            )
+            .inference_config(convert::inference(max_tokens, request.tuning.sampling))
+            .set_additional_model_request_fields(request.tuning.sampling.map(convert::model_fields))
             .set_tool_config(tools)
             .request_metadata("agent", &request.agent)
             .request_metadata("turn", request.turn.to_string())
             .customize()
+            .mutate_request(|sent| body::sort_keys(sent.body_mut()))
             .config_override(Builder::new().timeout_config(times))
             .send()
             .await;
@@ -87,6 +97,13 @@ impl Model for Bedrock {
         time_limit: Duration,
     ) -> BoxFuture<'a, Result<ConverseReply, ModelError>> {
         Box::pin(self.ask(model, request, time_limit))
+    }
+
+    fn profiles(&self) -> BoxFuture<'_, Result<Vec<String>, ModelError>> {
+        Box::pin(async {
+            let listed = self.profiles.get_or_try_init(|| profiles::list(&self.control_plane));
+            listed.await.cloned()
+        })
     }
 }
 

@@ -8,6 +8,8 @@ use aws_sdk_sns::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sns::error::BoxError;
 
 use super::*;
+use crate::model::router::{ProviderSettings, Providers};
+use crate::model::{ConverseRequest, ModelId, ToolChoice, Tuning};
 
 /// Notes where a request would go and stops it.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +52,37 @@ async fn address(config: &SdkConfig) -> String {
 async fn print_address_of_loaded_configuration() {
     let config = load(Some("eu-west-1".to_owned())).await;
     println!("override {} address {}", endpoint_override(&config), address(&config).await);
+}
+
+#[tokio::test]
+async fn a_recorded_incident_asks_no_provider_outside_this_machine() {
+    let settings = |base_url: &str| {
+        Some(ProviderSettings { base_url: base_url.into(), key_parameter: Some("/key".into()) })
+    };
+    let providers = Providers {
+        anthropic: settings("https://api.anthropic.com"),
+        openai: settings("http://localhost:1/v1"),
+    };
+    // Nobody listens at port 1, so the key cannot be read: that alone shows that the local endpoint was tried.
+    let sdk = local("http://127.0.0.1:1", "us-east-1");
+    let models = models(&sdk, Bedrock::new(&sdk, None), &providers);
+    let request = ConverseRequest {
+        agent: "logs".into(),
+        turn: 1,
+        system: String::new(),
+        messages: Vec::new(),
+        tools: Vec::new(),
+        tool_choice: ToolChoice::Auto,
+        max_tokens: 9,
+        tuning: Tuning::default(),
+    };
+    let mut said = Vec::new();
+    for id in ["anthropic:claude-x", "openai:llama"] {
+        let id = ModelId::from(id);
+        said.push(models.converse(&id, &request, Duration::from_secs(1)).await.unwrap_err().message);
+    }
+    assert!(said[0].contains("[providers.anthropic] is not configured"), "{said:?}");
+    assert!(said[1].contains("SSM parameter /key could not be read"), "{said:?}");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::evidence::Status;
 use crate::model::{
-    Content, ConverseReply, ConverseRequest, ErrorClass, Message, Model, ModelError, ModelId, Recording,
-    Speaker, StopReason, ToolChoice, ToolSpec,
+    CachePoints, Content, ConverseReply, ConverseRequest, ErrorClass, Message, Model, ModelError, ModelId,
+    Recording, Sampling, Speaker, StopReason, ToolChoice, ToolSpec, Tuning,
 };
 
 /// Answers every request with the same bytes, or never, and keeps what was asked.
@@ -90,6 +90,7 @@ fn request() -> ConverseRequest {
         }],
         tool_choice: ToolChoice::Auto,
         max_tokens: 900,
+        tuning: Tuning::default(),
     }
 }
 
@@ -132,6 +133,66 @@ async fn a_request_holds_what_the_product_said_and_no_sampling_parameter() {
         "requestMetadata": {"agent": "metrics", "turn": "2"},
     });
     assert_eq!(sent, expected);
+}
+
+#[tokio::test]
+async fn the_same_request_is_the_same_text_so_that_its_prefix_is_found_again() {
+    let answer = json!({
+        "output": {"message": {"role": "assistant", "content": [{"text": "Done."}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5},
+        "metrics": {"latencyMs": 1},
+    });
+    let server = Server::json(200, "", &answer);
+    let names = ["statistic", "period", "metric", "window", "dimensions", "until", "alarm", "quote"];
+    let properties: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({"type": "string", "description": "\"é\" / 1.50\n"})))
+        .collect();
+    let mut question = request();
+    question.tools[0].input_schema = json!({"type": "object", "properties": properties, "minimum": 0.25});
+    question.tuning = Tuning {
+        sampling: Some(Sampling::Greedy),
+        cache: CachePoints { after_system: true, after_task: true },
+    };
+    let bedrock = Bedrock::new(&local(&server.url, "us-east-1"), None);
+    let model = ModelId::from("amazon.nova-pro-v1:0");
+    let mut texts = Vec::new();
+    for _ in 0..3 {
+        bedrock.converse(&model, &question, Duration::from_secs(5)).await.unwrap();
+        texts.push(server.last_body.lock().unwrap().clone());
+    }
+    assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+    let sent: Value = serde_json::from_str(&texts[0]).unwrap();
+    let mark = json!({"cachePoint": {"type": "default"}});
+    assert_eq!(sent["system"], json!([{"text": "You read metrics."}, mark]));
+    assert_eq!(sent["messages"][0]["content"], json!([{"text": "go"}, mark]));
+    assert_eq!(sent["inferenceConfig"], json!({"maxTokens": 900, "temperature": 0.0}));
+    assert_eq!(sent["additionalModelRequestFields"], json!({"inferenceConfig": {"topK": 1}}));
+}
+
+#[tokio::test]
+async fn the_accounts_profiles_are_listed_once_and_a_refusal_is_told() {
+    let profile = |id: &str| {
+        json!({
+            "inferenceProfileId": id, "inferenceProfileName": id, "status": "ACTIVE", "type": "SYSTEM_DEFINED",
+            "inferenceProfileArn": format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/{id}"),
+            "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a.b"}],
+        })
+    };
+    let page = json!({"inferenceProfileSummaries": [profile("us.a.b"), profile("global.a.b")]});
+    let server = Server::json(200, "", &page);
+    let bedrock = Bedrock::new(&local(&server.url, "us-east-1"), None);
+    for _ in 0..2 {
+        assert_eq!(bedrock.profiles().await.unwrap(), ["us.a.b", "global.a.b"]);
+    }
+    assert_eq!(server.requests(), 1);
+
+    let words = "User: x is not authorized to perform: bedrock:ListInferenceProfiles";
+    let server = Server::json(403, "x-amzn-errortype: AccessDeniedException\r\n", &json!({"message": words}));
+    let error = Bedrock::new(&local(&server.url, "us-east-1"), None).profiles().await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::AccessDenied);
+    assert!(error.message.contains(words), "{}", error.message);
 }
 
 #[tokio::test]

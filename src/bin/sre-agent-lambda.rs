@@ -11,6 +11,7 @@ use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, ConfigError, Layers};
 use sre_agent::handler::{Services, handle};
 use sre_agent::id::Seed;
+use sre_agent::model::catalogue;
 use sre_agent::model::ladder::Ladder;
 use sre_agent::run::{Observer, RunEvent, emf, json_log};
 use sre_agent::store::memory::MemoryStore;
@@ -55,17 +56,23 @@ async fn services() -> Result<Services, Error> {
     for fault in channels.faults {
         observer.emit(RunEvent::Warning { message: fault });
     }
+    catalogue::install(config.catalogue.clone());
     let bedrock = Bedrock::new(&sdk, config.model_region.as_deref());
-    for model in &config.models {
-        let (model, region) = (model.to_string(), bedrock.region().to_owned());
-        observer.emit(RunEvent::ModelClientCreated { model, region, provider: "bedrock".into() });
+    let plan = config.ladder_plan(bedrock.region());
+    for message in plan.notes() {
+        observer.emit(RunEvent::Warning { message });
+    }
+    for rung in &plan.rungs {
+        let (model, region) = (rung.model.to_string(), bedrock.region().to_owned());
+        let provider = rung.model.provider().as_str().to_owned();
+        observer.emit(RunEvent::ModelClientCreated { model, region, provider });
     }
     Ok(Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
         seed: config.seed.map(Seed),
         telemetry: Arc::new(AwsTelemetry::new(&sdk)),
-        model: Some(Arc::new(bedrock)),
-        ladder: Arc::new(Ladder::new(config.models.iter().cloned(), config.max_concurrent, &config.quotas)),
+        model: Some(aws::models(&sdk, bedrock, &config.providers)),
+        ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent, &config.quotas)),
         channels: channels.channels,
         store: Arc::new(MemoryStore::default()),
         observer,

@@ -13,6 +13,7 @@ pub(super) struct RawConfig {
     pub(super) format: Option<u64>,
     pub(super) depth: Option<String>,
     pub(super) models: RawModels,
+    pub(super) providers: RawProviders,
     pub(super) budget: RawBudget,
     pub(super) deadline: RawDeadline,
     pub(super) logs: RawLogs,
@@ -41,8 +42,18 @@ macro_rules! section {
 
 section! {
     /// `[models]`.
-    RawModels { primary: String, fallback: Vec<String>, region: String, max_attempts: u64, max_concurrent: u64,
-        quota: Vec<RawQuota> }
+    RawModels {
+        provider: String,
+        primary: String,
+        fallback: Vec<String>,
+        region: String,
+        allow_global: bool,
+        allow_provider: Vec<String>,
+        catalogue: Vec<toml::Table>,
+        max_attempts: u64,
+        max_concurrent: u64,
+        quota: Vec<RawQuota>,
+    }
 }
 /// `[[models.quota]]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -51,6 +62,18 @@ pub(super) struct RawQuota {
     pub(super) model: String,
     pub(super) requests_per_minute: Option<u32>,
     pub(super) tokens_per_minute: Option<u64>,
+}
+
+section! {
+    /// `[providers]`.
+    RawProviders { anthropic: RawProvider, openai: RawProvider }
+}
+/// `[providers.anthropic]`, `[providers.openai]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawProvider {
+    pub(super) base_url: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 section! {
@@ -86,6 +109,7 @@ impl RawConfig {
             self.depth = other.depth;
         }
         self.models.overlay(other.models);
+        self.providers.overlay(other.providers);
         self.budget.overlay(other.budget);
         self.deadline.overlay(other.deadline);
         self.logs.overlay(other.logs);
@@ -119,6 +143,7 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             "format" => raw.format = part(&key, value, &mut faults),
             "depth" => raw.depth = part(&key, value, &mut faults),
             "models" => raw.models = section(&key, value, &mut faults),
+            "providers" => raw.providers = section(&key, value, &mut faults),
             "budget" => raw.budget = section(&key, value, &mut faults),
             "deadline" => raw.deadline = section(&key, value, &mut faults),
             "logs" => raw.logs = section(&key, value, &mut faults),
@@ -128,7 +153,7 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             _ => faults.push(Fault {
                 key,
                 reason:
-                    "unknown key; known are format, depth, models, budget, deadline, logs, slack, sns, run"
+                    "unknown key; known are format, depth, models, providers, budget, deadline, logs, slack, sns, run"
                         .into(),
             }),
         }

@@ -114,3 +114,71 @@ fn quotas_and_the_days_limit_are_read_and_checked() {
     let keys: Vec<_> = load(bad).unwrap_err().faults.into_iter().map(|fault| fault.key).collect();
     assert_eq!(keys, ["budget.max_cost_usd_per_day", "models.quota", "models.quota"]);
 }
+
+#[test]
+fn prompts_leave_bedrock_and_the_geography_only_where_the_document_says_so() {
+    let load =
+        |document| Config::load(&Layers { document: Some(("agent.toml", document)), ..Layers::default() });
+    let usual = Config::load(&Layers::default()).unwrap();
+    assert_eq!((usual.allow_global, usual.allow_provider.len()), (false, 0));
+    let rungs = |config: &Config, region: &str| -> Vec<String> {
+        config.ladder_plan(region).rungs.into_iter().map(|rung| rung.model.0).collect()
+    };
+    let configured: Vec<String> = usual.models.iter().map(ToString::to_string).collect();
+    assert_eq!(rungs(&usual, "us-east-1"), configured);
+    assert!(rungs(&usual, "eu-west-1").iter().all(|model| model.starts_with("eu.")));
+
+    let document = "format = 1\n[models]\nprimary = \"us.a.b\"\nfallback = [\"anthropic:claude-sonnet-4-6\"]\n\
+        allow_global = true\nallow_provider = [\"anthropic\"]\n[providers.anthropic]\nkey = \"ssm:/key\"";
+    let config = load(document).unwrap();
+    assert_eq!(rungs(&config, "us-east-1"), ["us.a.b", "global.a.b", "anthropic:claude-sonnet-4-6"]);
+    let error = load("format = 1\n[models]\nallow_provider = [\"somebody\"]").unwrap_err();
+    assert_eq!(error.faults[0].key, "models.allow_provider");
+}
+
+#[test]
+fn the_document_adds_to_the_catalogue_and_a_faulty_row_is_told() {
+    let load = |row: &str| {
+        let document = format!("format = 1\n[[models.catalogue]]\n{row}");
+        Config::load(&Layers { document: Some(("agent.toml", &document)), ..Layers::default() })
+    };
+    let config = load("id = \"new.model\"\nname = \"New\"\ninput = 1.0\noutput = 2.0").unwrap();
+    assert_eq!(config.catalogue.last().map(|row| row.name.as_str()), Some("New"));
+    let faults = load("id = \"new.model\"\nprice = 1").unwrap_err().faults;
+    assert!(faults[0].key == "models.catalogue" && faults[0].reason.starts_with("row 1:"), "{faults:?}");
+}
+
+#[test]
+fn the_primarys_provider_is_chosen_by_variable_and_needs_its_settings() {
+    let load = |provider: &str, document: &str| {
+        let document = format!("format = 1\n{document}");
+        Config::load(&Layers {
+            document: Some(("agent.toml", &document)),
+            variables: variables(&[("SRE_AGENT_PROVIDER", provider)]),
+            endpoint_override: false,
+        })
+    };
+    let keys = |loaded: Result<Config, ConfigError>| -> Vec<String> {
+        loaded.unwrap_err().faults.into_iter().map(|fault| fault.key).collect()
+    };
+    let config = load("anthropic", "[providers.anthropic]\nkey = \"ssm:/sre-agent/anthropic\"").unwrap();
+    assert_eq!(config.models[0].as_str(), "anthropic:claude-3-5-sonnet-20241022");
+    assert_eq!(config.allow_provider, [Provider::Anthropic]);
+    let settings = config.providers.anthropic.unwrap();
+    assert_eq!(
+        (settings.base_url.as_str(), settings.key_parameter.as_deref()),
+        ("https://api.anthropic.com", Some("/sre-agent/anthropic"))
+    );
+    let local =
+        "[models]\nprimary = \"llama3.1\"\n[providers.openai]\nbase_url = \"http://localhost:11434/v1\"";
+    assert_eq!(load("openai", local).unwrap().models[0].as_str(), "openai:llama3.1");
+    assert_eq!(keys(load("openai", "")), ["models.provider"]);
+    assert_eq!(keys(load("anthropic", "")), ["providers.anthropic.key"]);
+    assert_eq!(keys(load("somebody", "")), ["models.provider"]);
+    let plain = "[providers.anthropic]\nkey = \"sk-secret\"";
+    let error = load("bedrock", plain).unwrap_err();
+    assert_eq!(error.faults[0].key, "providers.anthropic.key");
+    assert!(!error.to_string().contains("sk-secret"));
+    let open = "[providers.openai]\nbase_url = \"http://models.example/v1\"\nkey = \"ssm:/key\"";
+    assert_eq!(keys(load("bedrock", open)), ["providers.openai.base_url"]);
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::ErrorClass;
+use crate::model::remedy::{Remedy, Tries, remedy};
 
 /// Exponential backoff with full jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,19 +60,13 @@ impl Backoff {
         time_left: Duration,
         jitter: f64,
     ) -> Decision {
-        let attempts = match class {
-            ErrorClass::Throttled | ErrorClass::Unavailable | ErrorClass::Unreachable => self.max_attempts,
-            // A model that failed or was too slow is asked once more; AWS's SDK would not retry either.
-            ErrorClass::TimedOut | ErrorClass::ModelFailed | ErrorClass::Unknown => 2.min(self.max_attempts),
-            ErrorClass::DailyQuota
-            | ErrorClass::EndOfLife
-            | ErrorClass::NeedsProfile
-            | ErrorClass::InvalidIdentifier
-            | ErrorClass::AccessDenied
-            | ErrorClass::NotEnabled
-            | ErrorClass::Credentials
-            | ErrorClass::InputTooLong
-            | ErrorClass::InvalidRequest => return Decision::GiveUp(GiveUp::NotRetryable),
+        // What a repair can mend is not waited for; the caller repairs before it asks here.
+        let attempts = match remedy(class, "") {
+            Remedy::Retry(Tries::All) => self.max_attempts,
+            Remedy::Retry(Tries::OnceMore) => 2.min(self.max_attempts),
+            Remedy::Repair(_) | Remedy::NextRung | Remedy::Stop => {
+                return Decision::GiveUp(GiveUp::NotRetryable);
+            }
         };
         if attempt >= attempts {
             return Decision::GiveUp(GiveUp::OutOfAttempts);

@@ -1,5 +1,6 @@
 //! Asks the ladder: one retry layer, one entrance a model, one budget a run, and every step told to the observer.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,13 +10,20 @@ use crate::model::backoff::{Backoff, Decision};
 use crate::model::budget::{Budget, Spent, Tripped};
 use crate::model::entrance::{Entrance, NoPlace, Place};
 use crate::model::ladder::Ladder;
+use crate::model::remedy::{Remedy, Repair, remedy, repair as changed};
 use crate::model::tier::Tier;
+use crate::model::tuning::fit;
 use crate::model::{
-    ConverseReply, ConverseRequest, ErrorClass, Failure, Model, ModelError, ModelId, StopReason, ToolChoice,
-    catalogue,
+    ConverseReply, ConverseRequest, ErrorClass, Failure, Model, ModelError, ModelId, Provider, StopReason,
 };
 use crate::redact::Redacted;
 use crate::run::{Observer, RunEvent};
+
+/// Longest time for the list of inference profiles, a control-plane call that answers in well under a second.
+const PROFILES_TIME: Duration = Duration::from_secs(5);
+
+/// Least output that a request is cut down to after a model was too slow.
+const SHORT_OUTPUT: u32 = 1024;
 
 /// Asks models on behalf of one run. Shared by its agents.
 pub struct Caller {
@@ -103,7 +111,7 @@ impl Caller {
             match self.ask_one(&model, request, deadline).await {
                 Ok(reply) => return Ok(reply),
                 Err(Unanswered::OutOfTime) => return Err(AskError::OutOfTime),
-                Err(Unanswered::GivenUp(failure)) => self.leave(&model, failure),
+                Err(Unanswered::GivenUp(failure)) => self.give_up(&model, &failure),
                 Err(Unanswered::NoPlace(failure)) => {
                     self.pass(&model, &failure);
                     passed.push((model, failure));
@@ -157,18 +165,44 @@ impl Caller {
         None
     }
 
+    /// Leaves a model, and where its failure is its provider's also the provider's other models.
+    fn give_up(&self, model: &ModelId, failure: &Failure) {
+        let mut leaving = vec![(model.clone(), failure.clone())];
+        if remedy(failure.class, &failure.message) == Remedy::Stop {
+            let others = self.ladder.models().filter(|other| other.provider() == model.provider());
+            leaving.extend(others.filter(|other| *other != model).map(|other| {
+                let not_asked = Failure {
+                    model: Some(other.to_string()),
+                    attempts: 0,
+                    waited: Duration::ZERO,
+                    ..failure.clone()
+                };
+                (other.clone(), not_asked)
+            }));
+        }
+        self.leave_all(leaving);
+    }
+
     fn leave(&self, model: &ModelId, failure: Failure) {
-        let reason = failure.to_string();
-        self.ladder.remember(model, &failure);
+        self.leave_all(vec![(model.clone(), failure)]);
+    }
+
+    fn leave_all(&self, leaving: Vec<(ModelId, Failure)>) {
+        let mut new = Vec::new();
         {
             let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-            // Agents ask in parallel, so two may give the same rung up.
-            if left.iter().any(|(known, _)| known == model) {
-                return;
+            for (model, failure) in leaving {
+                self.ladder.remember(&model, &failure);
+                // Agents ask in parallel, so two may give the same rung up.
+                if !left.iter().any(|(known, _)| *known == model) {
+                    left.push((model.clone(), failure.clone()));
+                    new.push((model, failure));
+                }
             }
-            left.push((model.clone(), failure));
         }
-        self.tell_left(model, reason);
+        for (model, failure) in new {
+            self.tell_left(&model, failure.to_string());
+        }
     }
 
     /// Notes that a rung had no place for a request; told once a run.
@@ -213,6 +247,7 @@ impl Caller {
         deadline: Deadline,
     ) -> Result<ConverseReply, Unanswered> {
         let mut request = fit(request, model);
+        let mut repairs = BTreeSet::new();
         let mut waited = Duration::ZERO;
         let mut attempt = 0;
         loop {
@@ -230,25 +265,39 @@ impl Caller {
                 }
             };
             waited += place.as_ref().map(|place| place.waited).unwrap_or_default();
-            let error = match self.call(model, &request, attempt, deadline, place).await {
+            let outcome = self.call(model, &request, attempt, deadline, place).await;
+            let repair = match &outcome {
+                Ok(reply) => (reply.stop == StopReason::ContextExceeded).then_some(Repair::ShrinkInput),
+                Err(error) => match remedy(error.class, &error.message) {
+                    Remedy::Repair(repair) => Some(repair),
+                    Remedy::Retry(_) | Remedy::NextRung | Remedy::Stop => None,
+                },
+            };
+            // Each repair is tried once; where it changes nothing, the same would only be refused again.
+            if let Some(repair) = repair
+                && repairs.insert(repair)
+                && self.mend(model, &mut request, repair, deadline).await
+            {
+                self.observer.emit(RunEvent::RequestRepaired {
+                    agent: request.agent.clone(),
+                    model: model.to_string(),
+                    repair: repair.as_str().into(),
+                });
+                continue;
+            }
+            let error = match outcome {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
-            // A model that refuses a forced tool choice takes the same request with `auto`.
-            if error.class == ErrorClass::InvalidRequest
-                && error.message.contains("tool_choice")
-                && request.tool_choice != ToolChoice::Auto
-            {
-                request.tool_choice = ToolChoice::Auto;
-                continue;
-            }
             // The asker's own time ran out under the call, which says nothing against the model: others have more.
             if error.class == ErrorClass::TimedOut && deadline.time_left() < self.backoff.shortest_call {
                 return Err(Unanswered::OutOfTime);
             }
             let jitter = self.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64();
             let time_left = deadline.time_left();
-            match self.backoff.decide(attempt, error.class, error.retry_after, time_left, jitter) {
+            let repaired = u32::try_from(repairs.len()).unwrap_or(u32::MAX);
+            let asked = attempt.saturating_sub(repaired).max(1);
+            match self.backoff.decide(asked, error.class, error.retry_after, time_left, jitter) {
                 Decision::WaitFor(wait) => {
                     self.observer.emit(RunEvent::Waiting {
                         agent: request.agent.clone(),
@@ -257,9 +306,15 @@ impl Caller {
                     });
                     tokio::time::sleep(wait).await;
                     waited += wait;
+                    if error.class == ErrorClass::TimedOut {
+                        // A shorter answer is ready sooner.
+                        let shorter = (request.max_tokens / 2).max(SHORT_OUTPUT);
+                        request.max_tokens = request.max_tokens.min(shorter);
+                    }
                 }
                 Decision::GiveUp(_) => {
-                    return Err(Unanswered::GivenUp(failure(model, error, attempt, waited)));
+                    let spelled = self.ladder.spelling(model);
+                    return Err(Unanswered::GivenUp(failure(&spelled, error, attempt, waited)));
                 }
             }
         }
@@ -304,6 +359,40 @@ impl Caller {
         }
     }
 
+    /// Repairs a request, or the way to the model; tells whether anything is different now.
+    async fn mend(
+        &self,
+        model: &ModelId,
+        request: &mut ConverseRequest,
+        wanted: Repair,
+        deadline: Deadline,
+    ) -> bool {
+        match wanted {
+            Repair::DropParameter | Repair::ShrinkInput | Repair::ToolChoiceAuto => changed(request, wanted),
+            Repair::PrependProfile => self.find_profile(model, deadline).await,
+        }
+    }
+
+    /// Finds the profile through which a model is called, and remembers it.
+    async fn find_profile(&self, model: &ModelId, deadline: Deadline) -> bool {
+        let limit = PROFILES_TIME.min(deadline.time_left());
+        let listed = tokio::time::timeout(limit, self.model.profiles()).await;
+        let listed = listed.unwrap_or_else(|_| Err(timed_out("no answer in the time given")));
+        let profile = self.ladder.profile_for(model, listed.as_deref().ok());
+        let Some(profile) = profile.filter(|profile| *profile != self.ladder.spelling(model)) else {
+            return false;
+        };
+        if let Err(error) = listed {
+            let why = shorten(&error.to_string());
+            let message = format!(
+                "the inference profiles cannot be listed ({why}); {profile} is guessed from the Region"
+            );
+            self.observer.emit(RunEvent::Warning { message });
+        }
+        self.ladder.spell(model, profile);
+        true
+    }
+
     async fn call(
         &self,
         model: &ModelId,
@@ -312,11 +401,13 @@ impl Caller {
         deadline: Deadline,
         place: Option<Place<'_>>,
     ) -> Result<ConverseReply, ModelError> {
+        let rung = model;
+        let model = &self.ladder.spelling(rung);
         self.observer.emit(RunEvent::ModelCalled {
             agent: request.agent.clone(),
             turn: request.turn,
             model: model.to_string(),
-            api: "Converse".into(),
+            api: api(model).into(),
             attempt,
         });
         let watch = Stopwatch::start();
@@ -374,7 +465,7 @@ enum Unanswered {
 fn failure(model: &ModelId, error: ModelError, attempts: u32, waited: Duration) -> Failure {
     Failure {
         class: error.class,
-        operation: "Converse".into(),
+        operation: api(model).into(),
         model: Some(model.to_string()),
         attempts,
         waited,
@@ -383,14 +474,13 @@ fn failure(model: &ModelId, error: ModelError, attempts: u32, waited: Duration) 
     }
 }
 
-/// Adapts a request to what the model takes.
-fn fit(request: &ConverseRequest, model: &ModelId) -> ConverseRequest {
-    let mut request = request.clone();
-    request.max_tokens = catalogue::clamp_output(model, request.max_tokens);
-    if !catalogue::entry(model).is_some_and(|row| row.forced_tool_choice) {
-        request.tool_choice = ToolChoice::Auto;
+/// Returns the operation that asks a model, as its provider calls it.
+fn api(model: &ModelId) -> &'static str {
+    match model.provider() {
+        Provider::Bedrock => "Converse",
+        Provider::Anthropic => "Messages",
+        Provider::OpenAi => "Chat Completions",
     }
-    request
 }
 
 fn timed_out(message: &str) -> ModelError {

@@ -8,8 +8,8 @@ use std::sync::{LazyLock, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::model_id::edit_distance;
-use crate::model::{ModelId, Provider, Usage};
+use crate::model::model_id::{edit_distance, stem};
+use crate::model::{ModelId, Provider, Sampling, Usage};
 
 /// One model's row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct CatalogueEntry {
     pub temperature: bool,
     /// The sampling that the maker asks for with tools, where there is one.
     #[serde(default)]
-    pub sampling: Option<SamplingAdvice>,
+    pub sampling: Option<Sampling>,
     /// Whether `toolChoice: {tool}` is accepted; newer models refuse it.
     #[serde(default)]
     pub forced_tool_choice: bool,
@@ -125,14 +125,6 @@ impl Capability {
             Capability::Good => "Good",
         }
     }
-}
-
-/// A sampling that a maker asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SamplingAdvice {
-    /// Temperature 0 and one candidate: Amazon asks for it wherever Nova uses tools.
-    Greedy,
 }
 
 /// Letters that a tool's name may have. The product's own names fit the narrowest.
@@ -272,19 +264,6 @@ fn entry_in<'a>(rows: &'a [CatalogueEntry], model: &ModelId) -> Option<&'a Catal
         Provider::OpenAi => row.id == model.as_str(),
     };
     rows.iter().find(|row| row.id == base || row.id == model.as_str()).or_else(|| rows.iter().find(named))
-}
-
-/// Returns an id without a version at its end (`-v1:0`, `-v1`): some tools leave it off.
-fn stem(id: &str) -> &str {
-    match id.rsplit_once("-v") {
-        Some((stem, version))
-            if !version.is_empty()
-                && version.chars().all(|letter| letter.is_ascii_digit() || letter == ':') =>
-        {
-            stem
-        }
-        _ => id,
-    }
 }
 
 /// Returns the row whose id is spelled most like the model's; `None` where nothing is near.

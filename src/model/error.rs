@@ -104,6 +104,9 @@ impl std::fmt::Display for Failure {
         if self.attempts == 0 && self.class == ErrorClass::Throttled {
             // It was never asked: its quota had no place in time.
             write!(f, " over its rate")?;
+        } else if self.attempts == 0 {
+            // Given up with its provider.
+            write!(f, " {}, not asked", self.class.as_str())?;
         } else if self.attempts == 1 {
             write!(f, " {} {times}", self.class.as_str())?;
         } else {

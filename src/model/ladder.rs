@@ -3,10 +3,13 @@
 //! A rung that is dead for good (retired, denied, unknown) is remembered for the life of the process, so that a
 //! warm container asks it once. A rung that was throttled is left for one run only.
 
+pub mod plan;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::entrance::Entrance;
+use crate::model::ladder::plan::Plan;
 use crate::model::pace::Quotas;
 use crate::model::tier::Tier;
 use crate::model::{ErrorClass, Failure, ModelId, catalogue};
@@ -16,6 +19,11 @@ use crate::model::{ErrorClass, Failure, ModelId, catalogue};
 pub struct Ladder {
     rungs: Vec<Rung>,
     dead: Mutex<BTreeMap<ModelId, Failure>>,
+    /// Profiles that stand for rungs which refused to be called by their own id.
+    spelled: Mutex<BTreeMap<ModelId, ModelId>>,
+    /// Region of Bedrock, and whether a profile may be global; empty and false where the ladder was not planned.
+    region: String,
+    allow_global: bool,
 }
 
 #[derive(Debug)]
@@ -34,7 +42,23 @@ impl Ladder {
                 rungs.push(Rung { model, entrance });
             }
         }
-        Ladder { rungs, dead: Mutex::default() }
+        Ladder {
+            rungs,
+            dead: Mutex::default(),
+            spelled: Mutex::default(),
+            region: String::new(),
+            allow_global: false,
+        }
+    }
+
+    /// Returns the ladder of a plan.
+    pub fn planned(plan: &Plan, widest: u32, quotas: &Quotas) -> Self {
+        let models = plan.rungs.iter().map(|rung| rung.model.clone());
+        Ladder {
+            region: plan.region.clone(),
+            allow_global: plan.allow_global,
+            ..Ladder::new(models, widest, quotas)
+        }
     }
 
     /// Returns every model, best first.
@@ -59,6 +83,26 @@ impl Ladder {
     pub fn expected(&self) -> Option<&ModelId> {
         let retired = |model: &ModelId| catalogue::entry(model).is_some_and(|row| row.retired.is_some());
         self.models().find(|model| self.known_dead(model).is_none() && !retired(model))
+    }
+
+    /// Returns what a rung is called by: itself, or the profile that was found to hold it.
+    pub(crate) fn spelling(&self, model: &ModelId) -> ModelId {
+        let spelled = self.spelled.lock().unwrap_or_else(PoisonError::into_inner);
+        spelled.get(model).unwrap_or(model).clone()
+    }
+
+    /// Remembers the profile by which a rung is called, for the life of the process.
+    pub(crate) fn spell(&self, model: &ModelId, profile: ModelId) {
+        self.spelled.lock().unwrap_or_else(PoisonError::into_inner).insert(model.clone(), profile);
+    }
+
+    /// Returns the profile that holds a model: one of those that the account has, or where that list could not be read
+    /// the likeliest of the Region's geography.
+    pub(crate) fn profile_for(&self, model: &ModelId, profiles: Option<&[String]>) -> Option<ModelId> {
+        match profiles {
+            Some(profiles) => plan::profile_among(model, &self.region, self.allow_global, profiles),
+            None => plan::profile_guessed(model, &self.region),
+        }
     }
 
     /// Returns why a model is known dead, if it is.

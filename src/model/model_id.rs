@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::geography;
+
 /// A model id, inference profile id or ARN, as Converse takes it, or `provider:model` for a model elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -179,6 +181,20 @@ impl ModelId {
         }
     }
 
+    /// Returns the same model at another provider, as that one spells it: Anthropic knows its models without vendor,
+    /// geography and version. An identifier that names a provider already is left as it is.
+    #[must_use]
+    pub fn at(&self, provider: Provider) -> ModelId {
+        if provider == self.provider() || self.kind() == ModelKind::Elsewhere {
+            return self.clone();
+        }
+        let own = match self.base().strip_prefix("anthropic.") {
+            Some(model) if provider == Provider::Anthropic => stem(model),
+            _ => self.as_sent(),
+        };
+        ModelId(format!("{}:{own}", provider.as_str()))
+    }
+
     /// Returns what stands behind provider and ARN.
     fn name(&self) -> &str {
         let sent = self.as_sent();
@@ -189,14 +205,29 @@ impl ModelId {
     }
 }
 
+/// Returns an id without a version at its end (`-v1:0`, `-v1`): some tools leave it off.
+pub(crate) fn stem(id: &str) -> &str {
+    match id.rsplit_once("-v") {
+        Some((stem, version))
+            if !version.is_empty()
+                && version.chars().all(|letter| letter.is_ascii_digit() || letter == ':') =>
+        {
+            stem
+        }
+        _ => id,
+    }
+}
+
 /// Splits `us.anthropic.claude-sonnet-4-6` behind its prefix.
 ///
-/// Three parts whose first is short and plain and whose second looks like a vendor: `zai.glm-4.7` and
-/// `deepseek.v3.2` have dots in the model's own name and no prefix.
+/// Three parts whose first is a geography, or is short and plain and the second looks like a vendor: `zai.glm-4.7`
+/// and `deepseek.v3.2` have dots in the model's own name and no prefix.
 fn split_geography(name: &str) -> Option<(&str, &str)> {
     let (prefix, base) = name.split_once('.')?;
     let (vendor, model) = base.split_once('.')?;
-    (is_prefix(prefix) && is_vendor(vendor) && !model.is_empty()).then_some((prefix, base))
+    let known = geography::is_known(prefix) || prefix == geography::GLOBAL;
+    let splits = known || (is_prefix(prefix) && is_vendor(vendor));
+    (splits && !model.is_empty()).then_some((prefix, base))
 }
 
 /// Tells whether the text before the first dot can be a geography prefix.
@@ -374,6 +405,17 @@ mod tests {
         assert_eq!(moved("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-6"), wanted);
         assert_eq!(moved("anthropic:claude-sonnet-4-6"), None);
         assert_eq!(moved("arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abc123"), None);
+    }
+
+    #[test]
+    fn a_model_is_spelled_as_the_provider_that_is_chosen_spells_it() {
+        let at = |id: &str, provider| ModelId::from(id).at(provider).0;
+        let haiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+        assert_eq!(at(haiku, Provider::Anthropic), "anthropic:claude-haiku-4-5-20251001");
+        assert_eq!(at("claude-sonnet-4-6", Provider::Anthropic), "anthropic:claude-sonnet-4-6");
+        assert_eq!(at("llama3.1", Provider::OpenAi), "openai:llama3.1");
+        assert_eq!(at("openai:llama3.1", Provider::Anthropic), "openai:llama3.1");
+        assert_eq!(at(haiku, Provider::Bedrock), haiku);
     }
 
     proptest! {

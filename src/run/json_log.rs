@@ -20,6 +20,9 @@ fn write(stamped: &Stamped) {
     let run_id = stamped.run_id.as_str();
     let elapsed_ms = milliseconds(stamped.elapsed);
     match &stamped.event {
+        RunEvent::RequestRepaired { agent, model, repair } => {
+            tracing::warn!(run_id, elapsed_ms, %agent, %model, %repair, "model request repaired");
+        }
         RunEvent::Ignored { reason } => tracing::warn!(%reason, "event ignored"),
         RunEvent::Warning { message } => tracing::warn!(run_id, elapsed_ms, warning = %message, "warning"),
         RunEvent::Started { alarm, state, as_of } => {

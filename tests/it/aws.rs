@@ -14,7 +14,7 @@ use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{FunctionAlias, LogRequest, MetricQuery, MetricsRequest};
 use sre_agent::incident::Window;
 use sre_agent::model::{
-    Content, ConverseRequest, ErrorClass, Message, Model, ModelId, Speaker, StopReason, ToolChoice,
+    Content, ConverseRequest, ErrorClass, Message, Model, ModelId, Speaker, StopReason, ToolChoice, Tuning,
 };
 use sre_agent::report::{Document, Line};
 use sre_agent_emulator::{BedrockOptions, Emulator, Fault, FaultKind, Options, Paging, Scenario, Turns};
@@ -338,6 +338,7 @@ fn question() -> ConverseRequest {
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
         max_tokens: 500,
+        tuning: Tuning::default(),
     }
 }
 

@@ -71,9 +71,10 @@ impl IncidentRun {
             Observer::new(vec![Arc::new(move |event: &Stamped| heard.lock().unwrap().push(event.clone()))]);
         let bedrock = Bedrock::new(&sdk, config.model_region.as_deref());
         // As the Lambda does when it starts.
-        for model in &config.models {
+        let plan = config.ladder_plan(bedrock.region());
+        for rung in &plan.rungs {
             observer.emit(RunEvent::ModelClientCreated {
-                model: model.to_string(),
+                model: rung.model.to_string(),
                 region: bedrock.region().to_owned(),
                 provider: "bedrock".to_owned(),
             });
@@ -86,11 +87,7 @@ impl IncidentRun {
             seed: config.seed.map(Seed),
             telemetry: Arc::new(AwsTelemetry::with_fixed_digests(&sdk)),
             model: Some(Arc::new(bedrock)),
-            ladder: Arc::new(Ladder::new(
-                config.models.iter().cloned(),
-                config.max_concurrent,
-                &config.quotas,
-            )),
+            ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent, &config.quotas)),
             channels,
             store: Arc::<KeepingStore>::clone(&kept),
             observer,

@@ -15,6 +15,8 @@ mod incident_run;
 #[cfg(test)]
 mod lambda_binary;
 #[cfg(test)]
+mod model_errors;
+#[cfg(test)]
 mod model_faults;
 #[cfg(test)]
 mod pace;

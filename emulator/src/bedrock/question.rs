@@ -67,16 +67,30 @@ pub(crate) fn metadata(body: &Value) -> (Option<String>, Option<u32>) {
 }
 
 /// Digest of what the model is asked: `system`, `messages` and `toolConfig` as one JSON object with sorted keys and no
-/// white space; a member that the request does not carry is left out.
+/// white space; a member that the request does not carry is left out. So are cache points: they tell what the provider
+/// keeps, and the model reads the same with and without them.
 pub(crate) fn digest(body: &Value) -> String {
     let mut asked = Map::new();
     for name in ["system", "messages", "toolConfig"] {
         if let Some(value) = body.get(name) {
-            asked.insert(name.to_owned(), value.clone());
+            asked.insert(name.to_owned(), without_cache_points(value));
         }
     }
     let text = sorted(&Value::Object(asked)).to_string();
     format!("sha256:{}", hex(&Sha256::digest(text.as_bytes())))
+}
+
+fn without_cache_points(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let read = items.iter().filter(|item| item.get("cachePoint").is_none());
+            Value::Array(read.map(without_cache_points).collect())
+        }
+        Value::Object(members) => Value::Object(
+            members.iter().map(|(name, value)| (name.clone(), without_cache_points(value))).collect(),
+        ),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 /// Estimates tokens as a quarter of the characters, for answers that no tokenizer has counted.

@@ -6,24 +6,51 @@ use aws_sdk_bedrockruntime::error::BuildError;
 use aws_sdk_bedrockruntime::operation::RequestId;
 use aws_sdk_bedrockruntime::operation::converse::ConverseOutput;
 use aws_sdk_bedrockruntime::types::{
-    self, AutoToolChoice, ContentBlock, ConversationRole, ReasoningContentBlock, ReasoningTextBlock,
-    SpecificToolChoice, SystemContentBlock, TokenUsage, Tool, ToolConfiguration, ToolInputSchema,
-    ToolResultBlock, ToolResultContentBlock, ToolResultStatus, ToolSpecification, ToolUseBlock,
+    self, AutoToolChoice, CachePointBlock, CachePointType, ContentBlock, ConversationRole,
+    InferenceConfiguration, ReasoningContentBlock, ReasoningTextBlock, SpecificToolChoice,
+    SystemContentBlock, TokenUsage, Tool, ToolConfiguration, ToolInputSchema, ToolResultBlock,
+    ToolResultContentBlock, ToolResultStatus, ToolSpecification, ToolUseBlock,
 };
 use aws_smithy_types::{Document, Number};
 use serde_json::{Value, json};
 
 use crate::model::{
-    Content, ConverseReply, ConverseRequest, Message, Recording, Speaker, StopReason, ToolChoice, ToolSpec,
-    Usage,
+    CachePoints, Content, ConverseReply, ConverseRequest, Message, Recording, Sampling, Speaker, StopReason,
+    ToolChoice, ToolSpec, Usage,
 };
 
 /// Sent for a tool that had nothing to say: Bedrock refuses blank text.
 const NO_TEXT: &str = "(no text)";
 
 /// Returns the conversation as Converse takes it.
-pub(super) fn messages(messages: &[Message]) -> Result<Vec<types::Message>, BuildError> {
-    messages.iter().map(message).collect()
+pub(super) fn messages(messages: &[Message], cache: CachePoints) -> Result<Vec<types::Message>, BuildError> {
+    let mut converted: Vec<types::Message> = messages.iter().map(message).collect::<Result<_, _>>()?;
+    if cache.after_task
+        && let Some(first) = converted.first_mut()
+    {
+        // The task is the first block; what was added to the message later may differ from turn to turn.
+        let at = first.content.len().min(1);
+        first.content.insert(at, ContentBlock::CachePoint(cache_point()?));
+    }
+    Ok(converted)
+}
+
+/// Marks the end of a prefix that is kept for the usual 5 minutes, longer than an agent takes between two turns.
+fn cache_point() -> Result<CachePointBlock, BuildError> {
+    CachePointBlock::builder().r#type(CachePointType::Default).build()
+}
+
+/// Returns the limit of the answer, and how it is sampled where the maker asks for that.
+pub(super) fn inference(max_tokens: i32, sampling: Option<Sampling>) -> InferenceConfiguration {
+    let temperature = sampling.map(|Sampling::Greedy| 0.0);
+    InferenceConfiguration::builder().max_tokens(max_tokens).set_temperature(temperature).build()
+}
+
+/// Returns what Converse has no member for.
+pub(super) fn model_fields(sampling: Sampling) -> Document {
+    match sampling {
+        Sampling::Greedy => to_document(&json!({"inferenceConfig": {"topK": 1}})),
+    }
 }
 
 fn message(message: &Message) -> Result<types::Message, BuildError> {
@@ -57,8 +84,15 @@ fn block(content: &Content) -> Result<ContentBlock, BuildError> {
 }
 
 /// Returns the system prompt, if there is one.
-pub(super) fn system(text: &str) -> Option<Vec<SystemContentBlock>> {
-    (!text.trim().is_empty()).then(|| vec![SystemContentBlock::Text(text.to_owned())])
+pub(super) fn system(text: &str, cache: CachePoints) -> Result<Option<Vec<SystemContentBlock>>, BuildError> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let mut blocks = vec![SystemContentBlock::Text(text.to_owned())];
+    if cache.after_system {
+        blocks.push(SystemContentBlock::CachePoint(cache_point()?));
+    }
+    Ok(Some(blocks))
 }
 
 /// Returns the tools on offer. Bedrock wants them also where none is on offer any more but the history holds tool
@@ -212,6 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Tuning;
 
     fn asked(messages: Vec<Message>, tools: Vec<ToolSpec>, tool_choice: ToolChoice) -> ConverseRequest {
         ConverseRequest {
@@ -222,6 +257,7 @@ mod tests {
             tools,
             tool_choice,
             max_tokens: 1024,
+            tuning: Tuning::default(),
         }
     }
 
@@ -285,6 +321,28 @@ mod tests {
         assert_eq!(reasoning.as_reasoning_text().unwrap().signature(), Some("sig"));
         assert_eq!(text, "I look.");
         assert_eq!((tool.tool_use_id(), tool.name()), ("tu_1", "query_metrics"));
+    }
+
+    #[test]
+    fn prefixes_are_marked_where_the_request_says_so_and_nowhere_else() {
+        let asked = [said(Speaker::User, vec![Content::Text("task".into()), Content::Text("hurry".into())])];
+        let marks = |cache: CachePoints| {
+            let system = system("rules", cache).unwrap().unwrap();
+            let sent = messages(&asked, cache).unwrap();
+            let at = sent[0].content.iter().position(ContentBlock::is_cache_point);
+            (system.iter().position(SystemContentBlock::is_cache_point), at)
+        };
+        assert_eq!(marks(CachePoints::default()), (None, None));
+        assert_eq!(marks(CachePoints { after_system: true, after_task: true }), (Some(1), Some(1)));
+    }
+
+    #[test]
+    fn sampling_is_sent_only_where_it_is_asked_for() {
+        assert_eq!(inference(9, None), InferenceConfiguration::builder().max_tokens(9).build());
+        let greedy = inference(9, Some(Sampling::Greedy));
+        assert_eq!((greedy.temperature(), greedy.top_p()), (Some(0.0), None));
+        let fields = from_document(model_fields(Sampling::Greedy));
+        assert_eq!(fields, json!({"inferenceConfig": {"topK": 1}}));
     }
 
     #[test]

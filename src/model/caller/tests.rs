@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use super::*;
 use crate::model::budget::Limits;
 use crate::model::pace::{Quota, Quotas};
-use crate::model::{Content, Message, Speaker, Usage};
+use crate::model::{Content, Message, Speaker, ToolChoice, Tuning, Usage};
 use crate::run::Stamped;
 
 /// Answers from a list, per model; an empty list answers well.
@@ -77,6 +77,7 @@ fn request() -> ConverseRequest {
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
         max_tokens: 100,
+        tuning: Tuning::default(),
     }
 }
 

@@ -154,7 +154,7 @@ fn models(told: &Told<'_>) -> Detail {
         items.push(Line::text("More: ").with(Span::Code(diagnosis.next)));
     }
     for (model, calls) in &told.spent.calls {
-        items.push(Line::text(format!("{} ({model}): {calls} answers", catalogue::name(model))));
+        items.push(Line::text(format!("{} ({model}): {calls} answers", catalogue::label(model))));
     }
     for (agent, spent) in &told.spent.agents {
         let cost = spent.cost_usd.map(|cost| format!(", ${cost:.3}")).unwrap_or_default();

@@ -55,7 +55,7 @@ fn counts(counts: crate::finding::Counts) -> Option<String> {
 fn answered(told: &Told<'_>) -> Vec<Line> {
     let calls = told.spent.total_calls();
     let plural = if calls == 1 { "call" } else { "calls" };
-    let names: Vec<_> = told.spent.calls.keys().map(catalogue::name).collect();
+    let names: Vec<_> = told.spent.calls.keys().map(catalogue::label).collect();
     let stands_in: Vec<_> = told.left.iter().map(|(model, failure)| stand_in(model, failure)).collect();
     let stands_in =
         if stands_in.is_empty() { String::new() } else { format!(" (for {})", stands_in.join(", ")) };
@@ -79,7 +79,7 @@ fn answered(told: &Told<'_>) -> Vec<Line> {
 
 /// `retired 3.5 Sonnet v2`: the reason in a word, then the name.
 fn stand_in(model: &ModelId, failure: &Failure) -> String {
-    let name = catalogue::name(model);
+    let name = catalogue::label(model);
     match failure.class {
         ErrorClass::EndOfLife => format!("retired {name}"),
         ErrorClass::Throttled if failure.attempts == 0 => format!("{name}, over its rate"),
@@ -116,7 +116,7 @@ fn why(told: &Told<'_>) -> String {
 
 /// `Sonnet 4.6 throttled 5 times in 41 s`.
 fn given_up(model: &ModelId, failure: &Failure) -> String {
-    let name = catalogue::name(model);
+    let name = catalogue::label(model);
     let waited = match failure.waited.as_secs() {
         0 => String::new(),
         seconds => format!(" over {seconds} s"),

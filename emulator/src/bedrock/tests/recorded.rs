@@ -115,6 +115,11 @@ fn the_digest_covers_system_messages_and_tools_whatever_the_order_of_keys() {
     assert_eq!(digest(&first), digest(&second));
     // printf '%s' '{"messages":[{"content":[{"text":"ü"}],"role":"user"}],"system":[{"text":"s"}]}' | sha256sum
     assert_eq!(digest(&first), "sha256:06304caa7085296c74f303550b219b034b6744d4987887b2f0b159b43085566c");
+    let mut marked = first.clone();
+    let point = json!({"cachePoint": {"type": "default"}});
+    marked["system"].as_array_mut().unwrap().push(point.clone());
+    marked["messages"][0]["content"].as_array_mut().unwrap().push(point);
+    assert_eq!(digest(&first), digest(&marked), "the model reads no cache point");
     let mut third = first.clone();
     third["toolConfig"] = json!({"tools": []});
     assert_ne!(digest(&first), digest(&third));
