@@ -276,6 +276,7 @@ impl Run<'_> {
                 match condition {
                     Condition::Still { .. } => "still",
                     Condition::Recovered { .. } => "recovered",
+                    Condition::NoData { .. } => "no data",
                     Condition::Unknown { .. } => "unknown",
                 }
                 .to_owned()

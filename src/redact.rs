@@ -31,12 +31,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"\bxox[a-z]-[A-Za-z0-9-]{8,}", "slack token"),
         (r"\b(?:AKIA|ASIA|AIDA|AROA)[A-Z0-9]{12,}\b", "aws key id"),
         (r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|[sr]k_(?:live|test)_[A-Za-z0-9]{10,})", "token"),
-        (r#"(?i)(?P<keep>\b(?:authorization|cookie|set-cookie)[\\"']*\s*[:=]\s*[\\"']*(?:(?:bearer|basic)\s+)?)[^\s\\"',;]+"#, "credentials"),
-        (r"(?i)(?P<keep>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}", "token"),
+        (r"\b(?:sk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}|glpat-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,})", "token"),
+        // Cookies and schemes of several words are secret to the end of the quote or the line.
+        (r#"(?i)(?P<keep>\b(?:proxy-authorization|authorization|cookie|set-cookie)[\\"']*\s*[:=]\s*[\\"']*(?:(?:bearer|basic)\s+)?)[^\s\\"'][^\r\n\\"']*"#, "credentials"),
+        // A quoted value ends with its quote, whatever it holds.
         (
-            r#"(?i)(?P<keep>[A-Za-z0-9_-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key)[A-Za-z0-9_-]*[\\"']*\s*(?:[:=]|=>)\s*[\\"']*|--(?:password|token|secret)\s+)[^\s\\"',;&}\])\[]+"#,
+            r#"(?i)(?P<keep>[A-Za-z0-9_-]*(?:password|passwd|passphrase|pwd|secret)[A-Za-z0-9_-]*[\\"']*\s*(?:[:=]|=>)\s*\\*")[^"\\\r\n]+"#,
             "secret",
         ),
+        (r"(?i)(?P<keep>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}", "token"),
+        (
+            r#"(?i)(?P<keep>[A-Za-z0-9_-]*(?:password|passwd|pwd|passphrase|secret|token|credentials?|signature|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|client[_-]?key)[A-Za-z0-9_-]*[\\"']*\s*(?:[:=]|=>)\s*[\\"']*|--(?:password|token|secret)\s+)[^\s\\"',;&}\])\[]+"#,
+            "secret",
+        ),
+        (r#"(?i)(?P<keep>(?:\b|_)(?:pass|sig|session)=)[^\s\\"',;&]+"#, "secret"),
         (r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}", "e-mail"),
     ]
     .into_iter()
@@ -47,7 +55,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 /// How many rules there are; a pattern that does not compile would be missing.
 #[cfg(test)]
-const RULE_COUNT: usize = 11;
+const RULE_COUNT: usize = 14;
 
 /// A kind of secret and how it looks. `keep` and `after` are groups that stay.
 struct Rule {
@@ -59,7 +67,7 @@ impl Rule {
     /// Tells whether what would be replaced is the wildcard of a log template, which stands where a value was.
     fn is_wildcard(found: &Captures<'_>, whole: &str) -> bool {
         let keep = found.name("keep").map(|keep| keep.as_str()).unwrap_or_default();
-        whole.strip_prefix(keep) == Some("<*>")
+        whole.strip_prefix(keep).is_some_and(|value| value.starts_with("<*>"))
     }
 
     fn replacement(&self, found: &Captures<'_>) -> String {
@@ -163,6 +171,18 @@ mod tests {
         "{\"token\": \"hunter2-Ultra-9\"}",
         "--password hunter2-Ultra-9",
         "https://hooks.slack.com/services/T0/B0/hunter2",
+        "DB_PASS=hunter2-Ultra-9",
+        "passphrase=hunter2-Ultra-9",
+        "credentials=hunter2-Ultra-9",
+        "AccountKey=hunter2-Ultra-9",
+        "https://b.example/o?X-Amz-Signature=hunter2",
+        "https://b.example/o?x=1&sig=hunter2",
+        "Cookie: lang=en; session=hunter2",
+        "Authorization: Token hunter2",
+        "password: \"correct horse hunter2\"",
+        "sk-proj-abcdefghij0123456789abcdef",
+        "glpat-abcdefghij0123456789",
+        "AIzaabcdefghij0123456789abcdefghijklmnopq",
         "someone@example.com",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
         "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",

@@ -1,7 +1,7 @@
 """The Lambda binary, unchanged, under AWS's runtime interface emulator: each of events/*.json goes in, a card comes out.
 
-The function's environment is the one of template.yaml; only the emulator's address, the scenario's time and this
-machine's certificates are put in, as `sam local invoke --env-vars` would. The emulator grants what the template's
+The function's environment is the one of template.yaml; only the emulator's address, the scenario's time, the
+depth of the recorded answers and this machine's certificates are put in, as `sam local invoke --env-vars` would. The emulator grants what the template's
 role grants and denies the rest. Nothing is built here.
 """
 
@@ -139,6 +139,8 @@ def environment(emulator: Emulator) -> dict[str, str]:
     logging = function["LoggingConfig"]
     return {
         **template.environment(),
+        # The recorded answers are those of full runs; `auto` makes some of these incidents brief.
+        "SRE_AGENT_DEPTH": "full",
         "AWS_ENDPOINT_URL": emulator.endpoint,
         "SRE_AGENT_AS_OF": settings["as_of"],
         "SSL_CERT_FILE": certifi.where(),

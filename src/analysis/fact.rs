@@ -320,10 +320,9 @@ fn first_seen(
         if let Some((searched, last)) = searched_before(readings, template) {
             inputs.push(searched.id.clone());
             let _ = write!(formula, "; search for its words in {}", searched.id);
-            let days = (searched.window.length().as_hours() + 12) / 24;
             before = match last {
                 Some(last) => format!("none in the baseline, but last seen {}", moment(last)),
-                None => format!("none in the {days} days before"),
+                None => format!("none in the {} before", searched.window.in_words()),
             };
         }
         let time = clock_second(first_at);

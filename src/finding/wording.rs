@@ -112,12 +112,86 @@ pub(crate) fn unproven(claim: &Claim, grounds: &Grounds<'_>) -> Vec<String> {
         }
     }
     proof.push_str(&without_stamp_letters(&proof));
-    tokens(&words_of(claim))
+    let words = words_of(claim);
+    let lower = proof.to_lowercase();
+    let known = |name: &str| {
+        let name = name.to_lowercase();
+        occurs(&name, &lower) || grounds.known_names.iter().any(|known| occurs(&name, &known.to_lowercase()))
+    };
+    let mut unproven: Vec<String> = tokens(&words)
         .into_iter()
         .filter(|token| needs_proof(token))
         .filter(|token| !occurs(token, &proof) && !number_occurs(token, &proof))
         .filter(|token| !grounds.known_names.iter().any(|name| occurs(token, name)))
-        .collect()
+        .collect();
+    unproven.extend(capitalised(&words).into_iter().filter(|name| !known(name)));
+    let spelled = tokens(&words.to_lowercase()).into_iter();
+    unproven.extend(spelled.filter(|word| {
+        spelled_number(word).is_some_and(|digits| !number_occurs(digits, &proof)) && !occurs(word, &lower)
+    }));
+    unproven
+}
+
+/// Names that are nobody's resource: they say where a thing was read or what kind it is.
+const PLAIN_NAMES: [&str; 14] = [
+    "AWS",
+    "UTC",
+    "API",
+    "CPU",
+    "HTTP",
+    "JSON",
+    "SQL",
+    "IAM",
+    "ID",
+    "I",
+    "CloudWatch",
+    "CloudTrail",
+    "Lambda",
+    "RDS",
+];
+
+/// Returns the words with a capital that do not begin a sentence: names, unless they stand in [`PLAIN_NAMES`].
+fn capitalised(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut begins = true;
+    for word in text.split_whitespace() {
+        let name = tokens(word).into_iter().next().unwrap_or_default();
+        let has_capital = name.starts_with(char::is_uppercase);
+        if has_capital && !begins && !PLAIN_NAMES.contains(&name.as_str()) {
+            names.push(name);
+        }
+        begins = word.ends_with(['.', ':', '!', '?']);
+    }
+    names
+}
+
+/// Returns the digits of a number in words. "One" and "two" are left out: they count what the sentence itself names.
+fn spelled_number(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "twice" | "double" | "doubled" | "doubling" => "2",
+        "three" | "thrice" | "triple" | "tripled" => "3",
+        "four" | "quadrupled" => "4",
+        "five" => "5",
+        "six" => "6",
+        "seven" => "7",
+        "eight" => "8",
+        "nine" => "9",
+        "ten" | "tenfold" => "10",
+        "eleven" => "11",
+        "twelve" | "dozen" => "12",
+        "twenty" => "20",
+        "thirty" => "30",
+        "forty" => "40",
+        "fifty" | "half" => "50",
+        "sixty" => "60",
+        "seventy" => "70",
+        "eighty" => "80",
+        "ninety" => "90",
+        "hundred" | "hundreds" => "100",
+        "thousand" | "thousands" => "1000",
+        "million" | "millions" => "1000000",
+        _ => return None,
+    })
 }
 
 /// Returns the claim's words without its references.

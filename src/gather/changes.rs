@@ -32,10 +32,13 @@ pub(crate) fn record(
         let Some(at) = version.last_modified.filter(|at| window.contains(*at)) else { continue };
         let previous = index.checked_sub(1).and_then(|index| published.get(index)).copied();
         let alias = alias_of(function, version);
-        let rollback = alias.zip(previous).map(|(alias, previous)| Rollback {
-            alias: alias.name.clone(),
-            version: version.version.clone(),
-            previous_version: previous.version.clone(),
+        let rollback = alias.and_then(|alias| {
+            let before = served_before(alias, version, previous, first_served)?;
+            Some(Rollback {
+                alias: alias.name.clone(),
+                version: version.version.clone(),
+                previous_version: before.to_owned(),
+            })
         });
         let mut published = publication(incident, version, previous, at);
         published.rollback.clone_from(&rollback);
@@ -131,6 +134,21 @@ fn alias_of<'a>(function: &'a FunctionState, version: &FunctionVersion) -> Optio
         alias.version == version.version
             || alias.weights.iter().any(|(weighted, _)| weighted == &version.version)
     })
+}
+
+/// Returns the version that served before: of an alias with weights the one that takes the rest, else the one published
+/// before, which is only known to have served where its lines were seen.
+fn served_before<'a>(
+    alias: &'a FunctionAlias,
+    version: &FunctionVersion,
+    previous: Option<&'a FunctionVersion>,
+    first_served: &BTreeMap<String, Timestamp>,
+) -> Option<&'a str> {
+    if alias.version != version.version {
+        return Some(&alias.version);
+    }
+    // An alias that was wholly moved keeps no trace of where it pointed.
+    previous.map(|previous| previous.version.as_str()).filter(|previous| first_served.contains_key(*previous))
 }
 
 fn shift(

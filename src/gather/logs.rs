@@ -30,10 +30,12 @@ const FIRST_SEEN: SignedDuration = SignedDuration::from_hours(14 * 24);
 #[derive(Default)]
 pub(crate) struct LogReading {
     group: Option<String>,
+    /// Before this the group holds nothing, where that is known.
+    kept_since: Option<Timestamp>,
     gaps: Vec<Gap>,
     incident: Option<LogPage>,
     baselines: Vec<(Window, LogPage)>,
-    /// The text that is new and whether it occurred in the 14 days before: text, lines found, all read.
+    /// The text that is new and whether it occurred in the days before: text, lines found, all read.
     seen_before: Option<(String, LogPage, Window)>,
     /// First line of each version's streams in the window.
     pub(crate) first_served: BTreeMap<String, Timestamp>,
@@ -59,7 +61,7 @@ pub(crate) async fn read(
         ));
         return reading;
     }
-    find_group(&incident.resource.name, reader, &candidates, &mut reading).await;
+    find_group(incident, reader, &candidates, &mut reading).await;
     let Some(group) = reading.group.clone() else { return reading };
     let request = |window: Window| LogRequest {
         group: group.clone(),
@@ -98,10 +100,13 @@ pub(crate) async fn read(
     digest(incident, &mut reading);
     let newest = reading.templates.iter().find(|template| template.trend == TemplateTrend::New);
     if let Some(phrase) = newest.and_then(|template| constant_phrase(template.text.as_str())) {
-        let window = Window {
-            start: incident.as_of.checked_sub(FIRST_SEEN).unwrap_or(Timestamp::MIN),
-            end: incident.window.start,
-        };
+        let start = incident.as_of.checked_sub(FIRST_SEEN).unwrap_or(Timestamp::MIN);
+        // Silence before the group kept anything says nothing.
+        let start = reading.kept_since.map_or(start, |since| start.max(since));
+        let window = Window { start, end: incident.window.start };
+        if window.start >= window.end {
+            return reading;
+        }
         let request = LogRequest { pattern: format!("\"{phrase}\""), limit: 20, ..request(window) };
         let answer = reader.telemetry.log_events(&request);
         match reader.ask(answer, Source::Logs, &subject, "logs:FilterLogEvents").await {
@@ -132,12 +137,21 @@ fn candidates(incident: &Incident, reader: &Reader<'_>, function: Option<&Functi
 }
 
 /// Takes the first candidate that exists. A lookup that is denied does not rule the group out: it is read on trust.
-async fn find_group(resource: &str, reader: &Reader<'_>, candidates: &[String], reading: &mut LogReading) {
+async fn find_group(
+    incident: &Incident,
+    reader: &Reader<'_>,
+    candidates: &[String],
+    reading: &mut LogReading,
+) {
     for candidate in candidates {
         let subject = format!("log group {candidate}");
         let answer = reader.telemetry.log_group(candidate);
         match reader.ask(answer, Source::Logs, &subject, "logs:DescribeLogGroups").await {
             Ok(Some(group)) => {
+                let retained = group.retention_days.and_then(|days| {
+                    incident.as_of.checked_sub(SignedDuration::from_hours(i64::from(days) * 24)).ok()
+                });
+                reading.kept_since = retained.max(group.created);
                 reading.group = Some(group.name);
                 return;
             }
@@ -154,7 +168,7 @@ async fn find_group(resource: &str, reader: &Reader<'_>, candidates: &[String], 
     }
     reading.gaps.push(gap(
         Source::Logs,
-        &format!("log group of {resource}"),
+        &format!("log group of {}", incident.resource.name),
         Status::Missing,
         &format!("none of these exists: {}", candidates.join(", ")),
     ));
@@ -172,8 +186,9 @@ async fn first_served(
         .flat_map(|function| &function.versions)
         .filter(|version| version.version != "$LATEST")
         .filter(|version| version.last_modified.is_some_and(|at| incident.window.contains(at)));
-    let asked = recent.map(|version| {
-        let day = incident.as_of.strftime("%Y/%m/%d").to_string();
+    // A stream's name begins with the day on which its container started.
+    let asked = recent.flat_map(|version| days(incident.window).map(move |day| (version, day)));
+    let asked = asked.map(|(version, day)| {
         let request = LogRequest {
             group: group.to_owned(),
             stream_prefix: Some(format!("{day}/[{}]", version.version)),
@@ -190,7 +205,21 @@ async fn first_served(
             page.events.first().map(|event| (version.version.clone(), event.at))
         }
     });
-    futures::future::join_all(asked).await.into_iter().flatten().collect()
+    let mut first: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for (version, at) in futures::future::join_all(asked).await.into_iter().flatten() {
+        first.entry(version).and_modify(|known| *known = at.min(*known)).or_insert(at);
+    }
+    first
+}
+
+/// Returns the days (UTC) that the window touches, `2026/11/24`.
+fn days(window: Window) -> impl Iterator<Item = String> {
+    let day = SignedDuration::from_hours(24);
+    let start = window.start.as_second().div_euclid(86_400) * 86_400;
+    let first = Timestamp::from_second(start).unwrap_or(window.start);
+    std::iter::successors(Some(first), move |at| at.checked_add(day).ok())
+        .take_while(move |at| *at <= window.end)
+        .map(|at| at.strftime("%Y/%m/%d").to_string())
 }
 
 /// Redacts the lines and groups them into templates, incident against baseline.
@@ -300,7 +329,7 @@ pub(crate) fn record(
         ledger.push(evidence(
             plan.next(Source::Logs),
             Source::Logs,
-            &format!("\"{phrase}\" in the 14 days before the incident"),
+            &format!("\"{phrase}\" in the {} before the incident", window.in_words()),
             query,
             window,
             Body::Logs(LogLines {

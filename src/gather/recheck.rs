@@ -26,6 +26,11 @@ pub enum Condition {
         /// Since when, where `CloudWatch` tells.
         since: Option<Timestamp>,
     },
+    /// The alarm gets too few datapoints to tell, which is no recovery.
+    NoData {
+        /// Since when, where `CloudWatch` tells.
+        since: Option<Timestamp>,
+    },
     /// It could not be read.
     Unknown {
         /// When that was tried.
@@ -45,10 +50,11 @@ pub async fn recheck(incident: &Incident, reader: &Reader<'_>, now: Timestamp) -
     );
     let (state, last) = futures::join!(state, last_period(incident, reader, now));
     match state {
-        Ok(Some(snapshot)) if snapshot.alarm.new_state == AlarmState::Alarm => {
-            Condition::Still { at: now, last }
-        }
-        Ok(Some(snapshot)) => Condition::Recovered { since: snapshot.state_since },
+        Ok(Some(snapshot)) => match snapshot.alarm.new_state {
+            AlarmState::Alarm => Condition::Still { at: now, last },
+            AlarmState::Ok => Condition::Recovered { since: snapshot.state_since },
+            AlarmState::InsufficientData => Condition::NoData { since: snapshot.state_since },
+        },
         Ok(None) => Condition::Unknown { at: now, reason: "CloudWatch knows no alarm of this name".into() },
         Err(gap) => {
             Condition::Unknown { at: now, reason: format!("{}: {}", gap.status.as_str(), gap.reason) }

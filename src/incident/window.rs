@@ -26,6 +26,13 @@ impl Window {
         self.end.duration_since(self.start)
     }
 
+    /// Returns the length rounded as people say it: `14 days`, `9 hours`; never more than one unit.
+    pub fn in_words(&self) -> String {
+        let hours = self.length().as_hours();
+        let (count, unit) = if hours >= 48 { ((hours + 12) / 24, "day") } else { (hours.max(1), "hour") };
+        if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+    }
+
     /// Tells whether the two windows share a moment.
     pub fn overlaps(&self, other: &Window) -> bool {
         self.start < other.end && other.start < self.end

@@ -158,7 +158,12 @@ pub fn document(told: &Told<'_>) -> Document {
     Document {
         format: FORMAT,
         run_id: told.run_id.to_string(),
-        state: alarm.new_state,
+        state: match told.condition {
+            Condition::NoData { .. } => AlarmState::InsufficientData,
+            Condition::Still { .. } | Condition::Recovered { .. } | Condition::Unknown { .. } => {
+                alarm.new_state
+            }
+        },
         recovered: alarm.new_state == AlarmState::Alarm
             && matches!(told.condition, Condition::Recovered { .. }),
         push: card::push(told),

@@ -26,6 +26,8 @@ fn made_up(turn: &Turn) -> Vec<Value> {
         json!({"text": format!("The {NAME} is down."), "kind": "context", "citations": [{"evidence": fact}]}),
         json!({"text": format!("It failed at {{{NAME} {NUMBER}}} first."), "kind": "symptom", "citations": [{"evidence": fact}]}),
         json!({"text": format!("It failed {{M1@{NUMBER}}} times."), "kind": "symptom", "citations": [{"evidence": fact}]}),
+        json!({"text": "A Globex outage makes nine of ten requests fail.", "kind": "cause", "entity": "version 58",
+               "citations": [{"evidence": fact}]}),
         json!({"text": "Requests fail while reading taxRate.", "kind": "symptom",
                "citations": [{"evidence": "L1", "quote": quote, "at": NAME, "value": 471_199.0}]}),
         json!({"text": "Version 58 fails.", "kind": "symptom",
@@ -49,7 +51,7 @@ fn inventive(turn: &Turn) -> sre_agent_emulator::ScriptedAnswer {
         let mut submitted = conclusion(turn);
         let claims = submitted["claims"].as_array_mut().unwrap();
         claims.truncate(1);
-        claims.extend(made_up(turn).into_iter().skip(2));
+        claims.extend(made_up(turn).into_iter().skip(3));
         submitted["statement"] = made_up(turn).swap_remove(1);
         submitted["not_visible"] = json!([format!("the metrics of {NAME}"), format!("{NUMBER} traces")]);
         submitted["next_steps"] = json!([format!("restart {NAME}")]);
@@ -70,7 +72,7 @@ async fn what_a_model_makes_up_never_reaches_a_responder_and_is_counted() {
     let run = IncidentRun::start(answering(inventive)).await;
     let seen = run.report().await;
     let everything = seen.everything();
-    for made_up in [NUMBER, NAME] {
+    for made_up in [NUMBER, NAME, "Globex", "nine of ten"] {
         let around = everything.find(made_up).map(|at| {
             let start = everything.floor_char_boundary(at.saturating_sub(200));
             everything[start..everything.floor_char_boundary(at + 100)].to_owned()

@@ -3,7 +3,8 @@
 use crate::alarm::{AlarmState, Comparison};
 use crate::analysis::companion::quantity;
 use crate::analysis::lead::Lead;
-use crate::evidence::text::clock_time;
+use crate::clock::Timestamp;
+use crate::evidence::text::{clock_time, moment};
 use crate::evidence::{Body, FactKind, Source, console};
 use crate::finding::VerdictKind;
 use crate::gather::recheck::Condition;
@@ -68,7 +69,7 @@ fn role(told: &Told<'_>) -> Option<Role> {
 }
 
 /// When the symptom began: the computed onset, else the first breaching datapoint that the event tells.
-fn began(told: &Told<'_>) -> crate::clock::Timestamp {
+fn began(told: &Told<'_>) -> Timestamp {
     told.analysis.onset.as_ref().map_or(told.incident.first_breach, |onset| onset.at)
 }
 
@@ -83,16 +84,35 @@ pub(super) fn condition(told: &Told<'_>) -> Line {
         Condition::Still { at, .. } => format!("Still {} at {} · began ", doing(told), clock_time(*at)),
         Condition::Recovered { since } => {
             let at = since.unwrap_or(told.incident.as_of);
-            format!("Recovered at {} · began ", clock_time(at))
+            format!("Recovered at {} · began ", day_time(told, at))
+        }
+        Condition::NoData { since } => {
+            let at = since.unwrap_or(told.incident.as_of);
+            format!("No data since {} (not a recovery) · began ", day_time(told, at))
         }
         Condition::Unknown { at, .. } => {
             format!("State unknown at {} (could not be re-read) · began ", clock_time(*at))
         }
     };
-    Line::text(line).with(Span::Time(began(told)))
+    let began = began(told);
+    if is_today(told, began) {
+        Line::text(line).with(Span::Time(began))
+    } else {
+        Line::text(format!("{line}{} UTC", moment(began)))
+    }
 }
 
-/// `still`, `recovered` or `state unknown`.
+/// Tells whether the time is of the day (UTC) at which the report looks.
+fn is_today(told: &Told<'_>, at: Timestamp) -> bool {
+    at.strftime("%F").to_string() == told.incident.as_of.strftime("%F").to_string()
+}
+
+/// Returns the time of day, with the date where that is another day's.
+fn day_time(told: &Told<'_>, at: Timestamp) -> String {
+    if is_today(told, at) { clock_time(at) } else { moment(at) }
+}
+
+/// `still`, `recovered`, `no data` or `state unknown`.
 fn condition_word(told: &Told<'_>) -> &'static str {
     if told.incident.alarm.new_state != AlarmState::Alarm {
         return "not in alarm";
@@ -100,6 +120,7 @@ fn condition_word(told: &Told<'_>) -> &'static str {
     match told.condition {
         Condition::Still { .. } => "still",
         Condition::Recovered { .. } => "recovered",
+        Condition::NoData { .. } => "no data",
         Condition::Unknown { .. } => "state unknown",
     }
 }
