@@ -41,6 +41,9 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
     };
     say(shared.quiet, format_args!("asks AWS in {}, changes nothing, {calls}, {posts}", place.region));
 
+    for note in &place.notes {
+        say(shared.quiet, format_args!("{note}"));
+    }
     let mut account = survey(&place, now).await;
     let models = place.config.models.clone();
     let reachable = account.was_reached();
@@ -65,6 +68,7 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
             "region": account.region,
             "account": account.identity.as_ref().ok().map(|identity| identity.account.clone()),
             "conclusion": conclusion,
+            "ladder": place.notes,
             "usable": examination.usable,
             "parts": examination.parts,
         });

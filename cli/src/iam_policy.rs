@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sre_agent::aws::{self, ModelAccess, SdkConfig};
 use sre_agent::iam::{self, Access, Caller, PolicyError};
 use sre_agent::model::ModelId;
+use sre_agent::model::catalogue;
 
 use crate::args::{IamPolicy, Shared};
 use crate::failure::{Ending, Failure};
@@ -31,8 +32,10 @@ pub(crate) async fn run(asked: &IamPolicy, shared: &Shared) -> Result<Ending, Fa
             settings.move_to(local);
         }
         let config = settings.check(aws::endpoint_override(&sdk))?;
-        region = config.model_region.or(region);
-        models = config.models;
+        region = config.model_region.clone().or(region);
+        catalogue::install(config.catalogue.clone());
+        let plan = config.ladder_plan(region.as_deref().unwrap_or_default());
+        models = plan.rungs.into_iter().map(|rung| rung.model).collect();
     }
     if asked.global {
         models = models.iter().map(iam::global).collect::<Result<_, _>>().map_err(Failure::usage)?;

@@ -1,6 +1,6 @@
 //! Asks an account about its models, for `doctor` and `models`; judges nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -12,6 +12,7 @@ use sre_agent::evidence::{MetricId, Statistic};
 use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{LogRequest, MetricQuery, MetricsRequest};
 use sre_agent::incident::Window;
+use sre_agent::model::catalogue;
 use sre_agent::model::{
     Content, ConverseRequest, Failure as ModelFailure, Message, Model, ModelId, Provider, Speaker,
     ToolChoice, Tuning,
@@ -36,6 +37,8 @@ pub(crate) struct Place {
     pub(crate) config: Config,
     /// Region in which models are asked; empty where none is set.
     pub(crate) region: String,
+    /// What of the configured models is not asked as configured, and why: where prompts may go decides it.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Place {
@@ -55,12 +58,13 @@ impl Place {
         }
         settings.take_options(shared);
         let mut config = settings.check(aws::endpoint_override(&sdk))?;
-        // The ladder asks a model once, however often it is named.
-        let mut seen = BTreeSet::new();
-        config.models.retain(|model| seen.insert(model.clone()));
         let region = config.model_region.clone();
         let region = region.or_else(|| sdk.region().map(ToString::to_string)).unwrap_or_default();
-        Ok(Place { _local: local, sdk, config, region })
+        catalogue::install(config.catalogue.clone());
+        // What would be asked is looked at, which may be another profile than the configured one.
+        let plan = config.ladder_plan(&region);
+        config.models = plan.rungs.iter().map(|rung| rung.model.clone()).collect();
+        Ok(Place { _local: local, sdk, config, region, notes: plan.notes() })
     }
 
     /// Reads the gates in front of models, for those that the account could be asked about.
