@@ -203,3 +203,32 @@ fn percent(per_mille: u32) -> String {
         format!("{}.{}", per_mille / 10, per_mille % 10)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(name: &str) -> FunctionVersion {
+        FunctionVersion { version: name.into(), ..FunctionVersion::default() }
+    }
+
+    fn alias(main: &str, weights: &[(&str, u32)]) -> FunctionAlias {
+        FunctionAlias {
+            name: "live".into(),
+            version: main.into(),
+            weights: weights.iter().map(|(version, share)| ((*version).to_owned(), *share)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_step_back_goes_to_a_version_that_is_known_to_have_served() {
+        let (before, new) = (version("57"), version("58"));
+        let served = BTreeMap::from([("57".to_owned(), Timestamp::UNIX_EPOCH)]);
+        // 57 was published and never served: the alias still gives the rest to 56.
+        let weighted = alias("56", &[("58", 500)]);
+        assert_eq!(served_before(&weighted, &new, Some(&before), &BTreeMap::new()), Some("56"));
+        let moved = alias("58", &[]);
+        assert_eq!(served_before(&moved, &new, Some(&before), &served), Some("57"));
+        assert_eq!(served_before(&moved, &new, Some(&before), &BTreeMap::new()), None);
+    }
+}

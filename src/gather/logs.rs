@@ -343,3 +343,18 @@ pub(crate) fn record(
     }
     vec![group]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_of_each_day_that_the_window_touches_are_asked_for() {
+        let window =
+            |start: &str, end: &str| Window { start: start.parse().unwrap(), end: end.parse().unwrap() };
+        let over_midnight = window("2026-11-23T23:30:00Z", "2026-11-24T00:05:00Z");
+        assert_eq!(days(over_midnight).collect::<Vec<_>>(), ["2026/11/23", "2026/11/24"]);
+        let within = window("2026-11-24T02:30:00Z", "2026-11-24T03:05:00Z");
+        assert_eq!(days(within).collect::<Vec<_>>(), ["2026/11/24"]);
+    }
+}

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::program::{assert_code, project, run, sre_agent, stderr, stdout};
+use crate::program::{assert_code, copy, project, run, sre_agent, stderr, stdout};
 
 const SONNET: &str = "us.anthropic.claude-sonnet-4-6";
 
@@ -27,19 +27,6 @@ fn account(added: &str) -> tempfile::TempDir {
     }
     std::fs::write(&path, format!("{text}\n{tables}")).unwrap();
     folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
-        }
-    }
 }
 
 fn doctor(folder: &Path, options: &[&str]) -> Output {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::{assert_code, project, sre_agent, stderr, stdout};
+use crate::program::{assert_code, copy, project, sre_agent, stderr, stdout};
 
 fn json(output: &std::process::Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()
@@ -130,4 +130,42 @@ fn an_alarm_that_is_not_in_alarm_is_looked_at_when_a_person_asks() {
     for words in ["Recovered", "Still", "began"] {
         assert!(!card.lines().nth(1).unwrap().contains(words), "{card}");
     }
+}
+
+#[test]
+fn an_alarm_that_lost_its_data_has_not_recovered() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&project().join("scenarios/lambda-bad-deploy"), folder.path());
+    let alarms = folder.path().join("alarms.json");
+    let text = std::fs::read_to_string(&alarms).unwrap();
+    let lost = text.replacen("\"StateValue\": \"ALARM\"", "\"StateValue\": \"INSUFFICIENT_DATA\"", 1);
+    assert_ne!(lost, text);
+    std::fs::write(&alarms, lost).unwrap();
+    let event = project().join("scenarios/lambda-bad-deploy/alarm.json");
+    let output = sre_agent(&["investigate", event.to_str().unwrap(), "--depth", "facts", "-q", "--scenario"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    let card = stdout(&output);
+    assert!(card.starts_with("⚪ invoice-render-errors"), "{card}");
+    assert!(card.contains("No data since 03:05 (not a recovery)"), "{card}");
+    assert!(!card.contains("Recovered"), "{card}");
+}
+
+#[test]
+fn silence_of_a_log_group_counts_only_as_far_back_as_it_keeps_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&project().join("scenarios/lambda-bad-deploy"), folder.path());
+    let description = folder.path().join("scenario.toml");
+    let text = std::fs::read_to_string(&description).unwrap();
+    std::fs::write(&description, text.replace("retention_days = 30", "retention_days = 3")).unwrap();
+    let event = project().join("scenarios/lambda-bad-deploy/alarm.json");
+    let output = sre_agent(&["investigate", event.to_str().unwrap(), "--depth", "facts", "-q", "--scenario"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    let card = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(card.contains("none in the 3 days before"), "{card}");
 }
