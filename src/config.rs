@@ -29,6 +29,8 @@ pub struct Layers<'a> {
     pub document: Option<(&'a str, &'a str)>,
     /// Names and values; those that do not begin with `SRE_AGENT_` are not ours.
     pub variables: Vec<(String, String)>,
+    /// The document's place and why it could not be read, where that is so.
+    pub unreadable: Option<(String, String)>,
     /// Whether calls go somewhere else than to AWS; only then may the clock and the seed be given.
     pub endpoint_override: bool,
 }
@@ -131,6 +133,9 @@ impl Config {
     pub fn load(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
         let mut raw = raw::embedded();
+        if let Some((place, reason)) = &layers.unreadable {
+            faults.push(Fault { key: format!("{DOCUMENT_VARIABLE}={place}"), reason: reason.clone() });
+        }
         if let Some((origin, text)) = layers.document {
             let (document, read) = raw::read(text);
             raw.overlay(document);

@@ -77,7 +77,7 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
     let after_control_plane = async {
         let (function, missing) = control_plane.await;
         let (versions, log_reading) = futures::join!(
-            metrics::read_versions(incident, reader, function.as_ref()),
+            metrics::read_versions(incident, reader),
             logs::read(incident, reader, function.as_ref())
         );
         (function, missing, versions, log_reading)

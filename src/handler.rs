@@ -203,7 +203,14 @@ impl Run<'_> {
             Some((record, document))
         });
         let (mut record, document, spent) = match resumed {
-            Some((record, document)) => (record, document, Spent::default()),
+            Some((record, mut document)) => {
+                // It tells a state that is a try old; what is posted must be true now.
+                if alarm.new_state == AlarmState::Alarm {
+                    let condition = self.read_again(&self.reader(self.deadline)).await;
+                    compose::renew(&mut document, &self.incident, &condition);
+                }
+                (record, document, Spent::default())
+            }
             None => self.investigate(watch).await,
         };
         let summary = self.deliver(&mut record, document).await;
@@ -239,14 +246,8 @@ impl Run<'_> {
             self.keep(&mut record, Stage::Report, Some(&document)).await;
             return (record, document, Spent::default());
         }
-        let config = &self.services.config;
-        let work_until = self.deadline.less(config.publish_reserve);
-        let reader = Reader {
-            telemetry: Arc::clone(&self.services.telemetry),
-            observer: self.observer,
-            deadline: work_until.at_most(config.gather_time),
-            configured_log_group: config.log_groups.get(&self.incident.resource.name).cloned(),
-        };
+        let work_until = self.deadline.less(self.reserve());
+        let reader = self.reader(work_until.at_most(self.services.config.gather_time));
         let Gathered { mut ledger, log_groups } = self
             .stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
                 format!(
@@ -269,19 +270,7 @@ impl Run<'_> {
         let asked = self.ask_models(&ledger, &analysis, &log_groups, work_until).await;
         let ledger =
             asked.investigation.as_ref().map_or(ledger, |investigation| investigation.ledger.clone());
-        // The reserve belongs to posting; a second look gets a third of it at most.
-        let reader = Reader { deadline: self.deadline.at_most(config.publish_reserve / 3), ..reader };
-        let condition = self
-            .stage(Stage::Recheck, recheck(&self.incident, &reader, self.services.clock.now()), |condition| {
-                match condition {
-                    Condition::Still { .. } => "still",
-                    Condition::Recovered { .. } => "recovered",
-                    Condition::NoData { .. } => "no data",
-                    Condition::Unknown { .. } => "unknown",
-                }
-                .to_owned()
-            })
-            .await;
+        let condition = self.read_again(&reader).await;
         let document = compose::document(&Told {
             run_id: &record.run_id,
             incident: &self.incident,
@@ -300,6 +289,33 @@ impl Run<'_> {
         record.outcome = Some(compose::outcome_name(asked.investigation.as_ref()).to_owned());
         self.keep(&mut record, Stage::Report, Some(&document)).await;
         (record, document, asked.spent)
+    }
+
+    /// The time that is kept for posting: as configured, but never most of what is left.
+    fn reserve(&self) -> Duration {
+        self.services.config.publish_reserve.min(self.deadline.time_left() / 4)
+    }
+
+    fn reader(&self, deadline: Deadline) -> Reader<'_> {
+        Reader {
+            telemetry: Arc::clone(&self.services.telemetry),
+            observer: self.observer,
+            deadline,
+            configured_log_group: self.services.config.log_groups.get(&self.incident.resource.name).cloned(),
+        }
+    }
+
+    /// Reads state and last period once more. The reserve belongs to posting; this gets a third of it at most.
+    async fn read_again(&self, reader: &Reader<'_>) -> Condition {
+        let limit = self.services.config.publish_reserve / 3;
+        let reader = Reader {
+            telemetry: Arc::clone(&reader.telemetry),
+            deadline: self.deadline.at_most(limit),
+            configured_log_group: None,
+            observer: reader.observer,
+        };
+        let again = recheck(&self.incident, &reader, self.services.clock.now());
+        self.stage(Stage::Recheck, again, |condition| condition.word().to_owned()).await
     }
 
     /// Posts the document to the channels that have not taken it yet.

@@ -22,7 +22,8 @@ Examples:
 const AFTER_DEMO: &str = "\
 The demo serves the recorded incident on a free local port and sends its alarm through the code
 that the Lambda runs. Nothing leaves this machine, no credentials or SRE_AGENT_* variables are read.
-Without recorded answers of a model in the scenario it reports facts.
+Without recorded answers of a model, and where something is denied (the answers were given to other
+data), it reports facts.
 
 Examples:
   sre-agent demo                                   the bad deploy of a Lambda function

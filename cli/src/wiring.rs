@@ -41,6 +41,8 @@ const HAND_TIME: Duration = Duration::from_hours(24);
 pub(crate) struct Settings {
     /// Where the document was read, and its text.
     document: Option<(String, String)>,
+    /// Where it should be, and why it could not be read.
+    unreadable: Option<(String, String)>,
     variables: Vec<(String, String)>,
 }
 
@@ -60,14 +62,14 @@ impl Settings {
             .partition(|(name, _)| name == DOCUMENT);
         let source =
             named.into_iter().map(|(_, source)| source.trim().to_owned()).find(|source| !source.is_empty());
-        let document = match source {
-            Some(source) => {
-                let text = document(sdk, &source).await?;
-                Some((source, text))
+        let (mut read, mut unreadable) = (None, None);
+        if let Some(source) = source {
+            match document(sdk, &source).await {
+                Ok(text) => read = Some((source, text)),
+                Err(reason) => unreadable = Some((source, reason)),
             }
-            None => None,
-        };
-        Ok(Settings { document, variables })
+        }
+        Ok(Settings { document: read, unreadable, variables })
     }
 
     /// Replaces everything that leads out of this machine, and the clock, by the scenario's own.
@@ -107,8 +109,8 @@ impl Settings {
     /// Checks everything at once.
     pub(crate) fn check(self, endpoint_override: bool) -> Result<Config, Failure> {
         let document = self.document.as_ref().map(|(origin, text)| (origin.as_str(), text.as_str()));
-        Config::load(&Layers { document, variables: self.variables, endpoint_override })
-            .map_err(Failure::usage)
+        let (unreadable, variables) = (self.unreadable, self.variables);
+        Config::load(&Layers { document, unreadable, variables, endpoint_override }).map_err(Failure::usage)
     }
 }
 
@@ -118,14 +120,13 @@ pub(crate) async fn account(shared: &Shared) -> SdkConfig {
     aws::load_profile(given(&shared.profile), given(&shared.region)).await
 }
 
-async fn document(sdk: &SdkConfig, source: &str) -> Result<String, Failure> {
-    let unable = |reason: String| Failure::usage(format!("{DOCUMENT}={source}: {reason}"));
+async fn document(sdk: &SdkConfig, source: &str) -> Result<String, String> {
     match source.strip_prefix("ssm:") {
         Some(name) => {
-            let text = aws::parameter(sdk, name).await.map_err(|error| unable(error.to_string()))?;
+            let text = aws::parameter(sdk, name).await.map_err(|error| error.to_string())?;
             Ok(text.expose().to_owned())
         }
-        None => std::fs::read_to_string(Path::new(source)).map_err(|error| unable(error.to_string())),
+        None => std::fs::read_to_string(Path::new(source)).map_err(|error| error.to_string()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig};
 use sre_agent::clock::{Clock, Deadline};
-use sre_agent::config::{Config, ConfigError, Layers};
+use sre_agent::config::{Config, ConfigError, Fault, Layers};
 use sre_agent::handler::{Services, handle};
 use sre_agent::id::Seed;
 use sre_agent::model::catalogue;
@@ -82,17 +82,32 @@ async fn services() -> Result<Services, Error> {
 
 #[expect(clippy::disallowed_methods, reason = "a binary reads its environment; the library never does")]
 async fn config(sdk: &SdkConfig) -> Result<Config, Error> {
-    let named = std::env::var("SRE_AGENT_CONFIG").unwrap_or_default();
-    let document = match named.trim().strip_prefix("ssm:") {
-        Some(name) => Some(aws::parameter(sdk, name).await?.expose().to_owned()),
-        None if named.trim().is_empty() => None,
-        None => Some(std::fs::read_to_string(named.trim())?),
+    // What is no text is kept as far as it is: its fault is then told with the others.
+    let variables: Vec<(String, String)> = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect();
+    let named = variables.iter().find(|(name, _)| name == "SRE_AGENT_CONFIG");
+    let named = named.map(|(_, place)| place.trim().to_owned()).unwrap_or_default();
+    let read = match named.strip_prefix("ssm:") {
+        Some(name) => match aws::parameter(sdk, name).await {
+            Ok(text) => Ok(Some(text.expose().to_owned())),
+            Err(error) => Err(error.to_string()),
+        },
+        None if named.is_empty() => Ok(None),
+        None => std::fs::read_to_string(&named).map(Some).map_err(|error| error.to_string()),
     };
-    let document = document.as_deref().map(|text| (named.as_str(), text));
     let layers = Layers {
-        document,
-        variables: std::env::vars().collect(),
+        document: read.as_ref().ok().and_then(Option::as_deref).map(|text| (named.as_str(), text)),
+        unreadable: read.as_ref().err().map(|reason| (named.clone(), reason.clone())),
+        variables,
         endpoint_override: aws::endpoint_override(sdk),
     };
-    Ok(Config::load(&layers)?)
+    let config = Config::load(&layers)?;
+    if config.slack_webhook.is_none() && config.findings_topic.is_none() {
+        // Without a channel every run would be paid for and read by nobody.
+        let reason = "no channel is configured: set SRE_AGENT_FINDINGS_TOPIC_ARN or SRE_AGENT_SLACK_WEBHOOK";
+        let fault = Fault { key: "SRE_AGENT_FINDINGS_TOPIC_ARN".into(), reason: reason.into() };
+        return Err(ConfigError { faults: vec![fault] }.into());
+    }
+    Ok(config)
 }

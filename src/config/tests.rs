@@ -35,6 +35,7 @@ fn a_variable_goes_over_the_document_and_an_empty_one_counts_as_unset() {
             ("SRE_AGENT_MAX_COST_USD", " "),
         ]),
         endpoint_override: false,
+        unreadable: None,
     })
     .unwrap();
     assert_eq!(config.depth, Some(Depth::Full));
@@ -56,6 +57,7 @@ fn every_fault_is_told_at_once_with_its_key() {
             ("SRE_AGENT_AS_OF", "2026-11-24T03:05:30Z"),
         ]),
         endpoint_override: false,
+        unreadable: None,
     })
     .unwrap_err();
     insta::assert_snapshot!(error.to_string());
@@ -75,6 +77,7 @@ fn an_unknown_format_is_refused_by_name() {
 #[test]
 fn the_clock_may_be_given_only_away_from_aws() {
     let layers = |endpoint_override| Layers {
+        unreadable: None,
         document: None,
         variables: variables(&[("SRE_AGENT_AS_OF", "2026-11-24T03:05:30Z"), ("SRE_AGENT_SEED", "7")]),
         endpoint_override,
@@ -156,6 +159,7 @@ fn the_primarys_provider_is_chosen_by_variable_and_needs_its_settings() {
             document: Some(("agent.toml", &document)),
             variables: variables(&[("SRE_AGENT_PROVIDER", provider)]),
             endpoint_override: false,
+            unreadable: None,
         })
     };
     let keys = |loaded: Result<Config, ConfigError>| -> Vec<String> {

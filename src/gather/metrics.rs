@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use crate::clock::Timestamp;
 use crate::evidence::{Body, Gap, Ledger, MetricId, Series, Source, Statistic, Window, console};
-use crate::gather::telemetry::{FunctionState, MetricQuery, MetricsRequest};
+use crate::gather::telemetry::{MetricQuery, MetricsRequest};
 use crate::gather::{Plan, Reader, evidence, place};
 use crate::id::EvidenceId;
 use crate::incident::Incident;
@@ -13,6 +13,9 @@ use crate::playbook::Role;
 /// How far back the alarm's own metric is read, so that "worst in 14 days" can be said. `CloudWatch` keeps
 /// one-minute data for 15 days.
 const HISTORY: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Least history that is worth its name; with less before the incident, the reading begins earlier.
+const LEAST_HISTORY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Most versions whose metrics are compared: the one in service and the one being rolled out, with room for a leftover.
 const MOST_VERSIONS: usize = 4;
@@ -73,12 +76,14 @@ pub(crate) fn plan(incident: &Incident, plan: &mut Plan) -> Vec<Planned> {
         });
     };
     add(&queries, incident.window, "");
-    let history = Window {
-        start: incident
-            .window
-            .period_start(incident.as_of.checked_sub(HISTORY).unwrap_or(Timestamp::MIN), period),
-        end: incident.window.start,
+    // Of an alarm that is looked at days later, the time before it counts and not the time before today.
+    let usual = incident.as_of.checked_sub(HISTORY).unwrap_or(Timestamp::MIN);
+    let since = if usual < incident.window.start.checked_sub(LEAST_HISTORY).unwrap_or(Timestamp::MIN) {
+        usual
+    } else {
+        incident.window.start.checked_sub(HISTORY).unwrap_or(Timestamp::MIN)
     };
+    let history = Window { start: incident.window.period_start(since, period), end: incident.window.start };
     add(&[(own, format!("{} (the alarm's metric)", trigger.metric))], history, "14 days before");
     for baseline in &incident.baselines {
         add(&queries, baseline.window, &baseline.title);
@@ -149,16 +154,14 @@ fn unit(incident: &Incident, metric: &str) -> Option<String> {
 }
 
 /// Reads failures and traffic by executed version, where an alias splits traffic.
-pub(crate) async fn read_versions(
-    incident: &Incident,
-    reader: &Reader<'_>,
-    function: Option<&FunctionState>,
-) -> Result<Vec<Series>, Gap> {
-    let (Some(_), Some(trigger), Some(service)) =
-        (function, incident.alarm.metric(), incident.resource.service())
-    else {
+pub(crate) async fn read_versions(incident: &Incident, reader: &Reader<'_>) -> Result<Vec<Series>, Gap> {
+    let (Some(trigger), Some(service)) = (incident.alarm.metric(), incident.resource.service()) else {
         return Ok(Vec::new());
     };
+    // Only functions count by version; that needs no word from Lambda itself, whose API may be denied.
+    if service.resource_dimension != "FunctionName" {
+        return Ok(Vec::new());
+    }
     // The first metric of a role is the one that the role is about.
     let first_of = |role| service.companions.iter().find(|companion| companion.role == role);
     let wanted: Vec<(&str, &str)> = [Role::Traffic, Role::Errors]

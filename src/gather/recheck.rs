@@ -40,6 +40,18 @@ pub enum Condition {
     },
 }
 
+impl Condition {
+    /// Returns `still`, `recovered`, `no data` or `state unknown`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Condition::Still { .. } => "still",
+            Condition::Recovered { .. } => "recovered",
+            Condition::NoData { .. } => "no data",
+            Condition::Unknown { .. } => "state unknown",
+        }
+    }
+}
+
 /// Reads state and last period again; `now` is the run's clock at this moment, which may be minutes after its start.
 pub async fn recheck(incident: &Incident, reader: &Reader<'_>, now: Timestamp) -> Condition {
     let state = reader.ask(
@@ -57,7 +69,12 @@ pub async fn recheck(incident: &Incident, reader: &Reader<'_>, now: Timestamp) -
         },
         Ok(None) => Condition::Unknown { at: now, reason: "CloudWatch knows no alarm of this name".into() },
         Err(gap) => {
-            Condition::Unknown { at: now, reason: format!("{}: {}", gap.status.as_str(), gap.reason) }
+            // What AWS answers names account and role, which a card does not show.
+            let why = match &gap.missing_action {
+                Some(action) => format!("{}: {action}", gap.status.as_str()),
+                None => gap.status.as_str().to_owned(),
+            };
+            Condition::Unknown { at: now, reason: why }
         }
     }
 }

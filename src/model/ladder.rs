@@ -7,7 +7,9 @@ pub mod plan;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use crate::clock::Stopwatch;
 use crate::model::entrance::Entrance;
 use crate::model::ladder::plan::Plan;
 use crate::model::pace::Quotas;
@@ -18,7 +20,7 @@ use crate::model::{ErrorClass, Failure, ModelId, catalogue};
 #[derive(Debug)]
 pub struct Ladder {
     rungs: Vec<Rung>,
-    dead: Mutex<BTreeMap<ModelId, Failure>>,
+    dead: Mutex<BTreeMap<ModelId, (Failure, Stopwatch)>>,
     /// Profiles that stand for rungs which refused to be called by their own id.
     spelled: Mutex<BTreeMap<ModelId, ModelId>>,
     /// Region of Bedrock, and whether a profile may be global; empty and false where the ladder was not planned.
@@ -107,25 +109,41 @@ impl Ladder {
 
     /// Returns why a model is known dead, if it is.
     pub fn known_dead(&self, model: &ModelId) -> Option<Failure> {
-        self.dead.lock().unwrap_or_else(PoisonError::into_inner).get(model).cloned()
+        let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let (failure, since) = dead.get(model)?;
+        let over = memory(failure.class).is_none_or(|memory| since.elapsed() >= memory);
+        (!over).then(|| failure.clone())
     }
 
     /// Remembers that a model is dead, where its failure is of a kind that lasts.
     pub fn remember(&self, model: &ModelId, failure: &Failure) {
-        if lasts(failure.class) {
-            self.dead.lock().unwrap_or_else(PoisonError::into_inner).insert(model.clone(), failure.clone());
+        // What is remembered keeps its first moment: a run that heeds it learns nothing new.
+        if memory(failure.class).is_some() && self.known_dead(model).is_none() {
+            let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+            dead.insert(model.clone(), (failure.clone(), Stopwatch::start()));
         }
     }
 }
 
-/// Tells whether a failure outlives the run.
-fn lasts(class: ErrorClass) -> bool {
-    matches!(
-        class,
-        ErrorClass::EndOfLife
-            | ErrorClass::NeedsProfile
-            | ErrorClass::InvalidIdentifier
-            | ErrorClass::AccessDenied
-            | ErrorClass::NotEnabled
-    )
+/// How long a failure is remembered; `None` where it says nothing beyond the run.
+///
+/// A permission can be granted and a subscription can come through (Bedrock: within 15 minutes) while the container
+/// lives; an id does not become valid.
+fn memory(class: ErrorClass) -> Option<Duration> {
+    match class {
+        ErrorClass::EndOfLife | ErrorClass::NeedsProfile | ErrorClass::InvalidIdentifier => {
+            Some(Duration::MAX)
+        }
+        ErrorClass::AccessDenied | ErrorClass::NotEnabled => Some(Duration::from_mins(15)),
+        ErrorClass::Throttled
+        | ErrorClass::DailyQuota
+        | ErrorClass::Unavailable
+        | ErrorClass::TimedOut
+        | ErrorClass::ModelFailed
+        | ErrorClass::Credentials
+        | ErrorClass::InputTooLong
+        | ErrorClass::InvalidRequest
+        | ErrorClass::Unreachable
+        | ErrorClass::Unknown => None,
+    }
 }

@@ -144,6 +144,11 @@ impl<'a> Told<'a> {
     }
 }
 
+/// Puts the state of the alarm as it is now into a document that an earlier try composed.
+pub fn renew(document: &mut Document, incident: &Incident, condition: &Condition) {
+    card::renew(document, incident, condition);
+}
+
 /// Returns the run's outcome as logs, EMF and JSON spell it.
 pub fn outcome_name(investigation: Option<&Investigation>) -> &'static str {
     match investigation.map(|investigation| &investigation.outcome) {
@@ -158,12 +163,7 @@ pub fn document(told: &Told<'_>) -> Document {
     Document {
         format: FORMAT,
         run_id: told.run_id.to_string(),
-        state: match told.condition {
-            Condition::NoData { .. } => AlarmState::InsufficientData,
-            Condition::Still { .. } | Condition::Recovered { .. } | Condition::Unknown { .. } => {
-                alarm.new_state
-            }
-        },
+        state: card::state(told.incident, told.condition),
         recovered: alarm.new_state == AlarmState::Alarm
             && matches!(told.condition, Condition::Recovered { .. }),
         push: card::push(told),

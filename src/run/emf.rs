@@ -22,8 +22,19 @@ pub fn sink(out: Arc<Mutex<dyn Write + Send>>) -> Sink {
     })
 }
 
-/// Returns the line of a finished run.
+/// Returns the line of a finished run, or of a channel that did not take a report: others may have, so it shows nowhere else.
 fn line(stamped: &Stamped, at: i64) -> Option<Value> {
+    if let RunEvent::DeliveryFailed { channel, .. } = &stamped.event {
+        return Some(json!({
+            "_aws": {"Timestamp": at, "CloudWatchMetrics": [{
+                "Namespace": "SreAgent", "Dimensions": [["Channel"]],
+                "Metrics": [{"Name": "DeliveryFailures", "Unit": "Count"}],
+            }]},
+            "Channel": channel,
+            "RunId": stamped.run_id,
+            "DeliveryFailures": 1,
+        }));
+    }
     let RunEvent::Finished { outcome, took, model_calls, input_tokens, output_tokens, cost_usd, agents } =
         &stamped.event
     else {
@@ -99,6 +110,15 @@ mod tests {
             line["Agents"][0],
             json!({"agent": "metrics", "model_calls": 2, "input_tokens": 100, "output_tokens": 20, "cost_usd": 0.14})
         );
+    }
+
+    #[test]
+    fn a_channel_that_fails_is_a_metric() {
+        let event = RunEvent::DeliveryFailed { channel: "slack webhook".into(), reason: "no_service".into() };
+        let stamped = Stamped { run_id: "7f3a9c".into(), elapsed: Duration::ZERO, event };
+        let line = line(&stamped, 1000).unwrap();
+        assert_eq!((&line["DeliveryFailures"], &line["Channel"]), (&json!(1), &json!("slack webhook")));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Channel"]]));
     }
 
     #[test]

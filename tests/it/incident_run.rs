@@ -64,7 +64,8 @@ impl IncidentRun {
         let emulator = Emulator::start(loaded, options).await.unwrap();
         let sdk = local(&emulator.endpoint(), &region);
         let variables = vec![("SRE_AGENT_AS_OF".to_owned(), as_of), ("SRE_AGENT_SEED".to_owned(), seed)];
-        let config = Config::load(&Layers { document: None, variables, endpoint_override: true }).unwrap();
+        let config =
+            Config::load(&Layers { variables, endpoint_override: true, ..Layers::default() }).unwrap();
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&events);
         let observer =

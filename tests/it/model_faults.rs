@@ -209,8 +209,8 @@ async fn a_slow_model_and_greedy_agents_end_in_a_report_before_the_deadline() {
 async fn a_run_with_too_little_time_for_a_model_says_so_and_posts_the_facts() {
     let run = IncidentRun::start(answering(careful)).await;
     let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
-    // The usual reserve of 15 s leaves 5 s.
-    let seen = run.report_of(&event, Duration::from_secs(20)).await;
+    // A quarter is kept for posting.
+    let seen = run.report_of(&event, Duration::from_secs(6)).await;
     assert_facts_posted(&run, &seen);
     assert!(seen.words().contains("too few for an investigation"), "{}", seen.card);
     assert_eq!(run.emulator.converse_calls(), []);

@@ -1,11 +1,11 @@
 //! Events that are not alarms, and tries that die on the way: nothing is lost, nothing is posted twice.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use sre_agent::alarm::AlarmSnapshot;
+use sre_agent::alarm::{AlarmSnapshot, AlarmState};
 use sre_agent::clock::Deadline;
 use sre_agent::delivery::{Channel, DeliveryError, Receipt};
 use sre_agent::evidence::{MetricId, Series};
@@ -141,10 +141,33 @@ async fn when_every_channel_fails_the_next_try_posts_what_was_found_without_aski
         let response = run.handle(&event, ENOUGH).await.unwrap();
         assert_eq!(response.runs[0].outcome, "cause_shown");
         assert_eq!((run.emulator.slack_messages().len(), run.emulator.published().len()), (1, 1));
-        assert_eq!(run.emulator.requests().len(), reads + 2, "only the two posts");
+        assert_eq!(
+            run.emulator.requests().len(),
+            reads + 4,
+            "the state and the last period again, and two posts"
+        );
         let card = run.seen(&response.runs[0]);
         assert!(card.card.contains("CAUSE SHOWN"), "{}", card.card);
     }
+}
+
+#[tokio::test]
+async fn the_next_try_tells_the_state_as_it_is_then() {
+    let mut run = IncidentRun::start(answering(careful)).await;
+    let channels = std::mem::take(&mut run.services.channels);
+    run.services.channels = channels.into_iter().map(|channel| BreaksOnce::before(channel, false)).collect();
+    let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
+    run.handle(&event, ENOUGH).await.unwrap_err();
+    let inner = Arc::clone(&run.services.telemetry);
+    let state = Some(AlarmState::Ok);
+    run.services.telemetry = Arc::new(Planted { inner, panics: AtomicBool::new(false), state });
+    let response = run.handle(&event, ENOUGH).await.unwrap();
+    let card = run.seen(&response.runs[0]).card;
+    assert!(card.starts_with("🟢"), "{card}");
+    assert!(card.contains("Recovered at 03:05 · began 03:02"), "{card}");
+    assert!(!card.contains("Still failing"), "{card}");
+    let email = run.emulator.published();
+    assert!(format!("{:?}", email[0]).contains("ecovered"), "{email:?}");
 }
 
 #[tokio::test]
@@ -181,13 +204,16 @@ async fn an_event_that_was_reported_is_not_posted_again() {
     assert_eq!(run.emulator.slack_messages().len(), 2);
 }
 
-/// Panics when the control plane is read for the first time.
-struct PanicsOnce {
+/// Answers as the account does, but for what a test plants.
+struct Planted {
     inner: Arc<dyn Telemetry>,
-    calls: AtomicU32,
+    /// Whether the next question about a function panics.
+    panics: AtomicBool,
+    /// The state that the alarm has, whatever it had.
+    state: Option<AlarmState>,
 }
 
-impl Telemetry for PanicsOnce {
+impl Telemetry for Planted {
     fn metrics<'a>(
         &'a self,
         request: &'a MetricsRequest,
@@ -203,7 +229,14 @@ impl Telemetry for PanicsOnce {
     }
 
     fn alarm<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AlarmSnapshot>, TelemetryError>> {
-        self.inner.alarm(name)
+        let (answer, state) = (self.inner.alarm(name), self.state);
+        Box::pin(async move {
+            let mut snapshot = answer.await?;
+            if let (Some(snapshot), Some(state)) = (&mut snapshot, state) {
+                snapshot.alarm.new_state = state;
+            }
+            Ok(snapshot)
+        })
     }
 
     fn log_group<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<LogGroup>, TelemetryError>> {
@@ -215,7 +248,7 @@ impl Telemetry for PanicsOnce {
     }
 
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>> {
-        assert!(self.calls.fetch_add(1, Ordering::SeqCst) > 0, "a planted panic");
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "a planted panic");
         self.inner.function(name)
     }
 }
@@ -224,7 +257,7 @@ impl Telemetry for PanicsOnce {
 async fn a_try_that_panics_gives_the_lease_back_and_the_next_one_posts() {
     let mut run = IncidentRun::start(answering(careful)).await;
     let inner = Arc::clone(&run.services.telemetry);
-    run.services.telemetry = Arc::new(PanicsOnce { inner, calls: AtomicU32::new(0) });
+    run.services.telemetry = Arc::new(Planted { inner, panics: AtomicBool::new(true), state: None });
     let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
     let error = run.handle(&event, ENOUGH).await.unwrap_err();
     assert!(matches!(error, HandlerError::Broken { .. }), "{error}");
@@ -238,7 +271,7 @@ async fn a_try_that_panics_gives_the_lease_back_and_the_next_one_posts() {
 async fn a_run_that_broke_off_does_not_keep_the_other_record_from_its_report() {
     let mut run = IncidentRun::start(answering(careful)).await;
     let inner = Arc::clone(&run.services.telemetry);
-    run.services.telemetry = Arc::new(PanicsOnce { inner, calls: AtomicU32::new(0) });
+    run.services.telemetry = Arc::new(Planted { inner, panics: AtomicBool::new(true), state: None });
     let event = sns_event(&[alarm_of(BAD_DEPLOY), later_alarm(5)]);
     let error = run.handle(&event, ENOUGH).await.unwrap_err();
     assert!(matches!(error, HandlerError::Broken { .. }), "{error}");

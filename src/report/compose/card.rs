@@ -1,23 +1,27 @@
 //! The card's head: line 1 says what and where, line 2 still or recovered, line 4 the verdict, then the impact.
 
-use crate::alarm::{AlarmState, Comparison};
+use crate::alarm::{AlarmState, Comparison, reason_datapoints};
 use crate::analysis::companion::quantity;
 use crate::analysis::lead::Lead;
 use crate::clock::Timestamp;
-use crate::evidence::text::{clock_time, moment};
+use crate::evidence::text::{clock_time, moment, number};
 use crate::evidence::{Body, FactKind, Source, console};
 use crate::finding::VerdictKind;
 use crate::gather::recheck::Condition;
 use crate::incident::Incident;
 use crate::playbook::Role;
+use crate::redact::Redacted;
 use crate::report::compose::Told;
-use crate::report::document::{Line, Span};
+use crate::report::document::{Document, Line, Span};
 
 /// What a phone shows of a push text.
 const MOST_PUSH: usize = 120;
 
 /// Reasons of the lead and links behind them; the bullets and the report have the rest.
 const MOST_REASONS: usize = 2;
+
+/// Most characters of the alarm's own reason, where nothing else tells what fired.
+const MOST_REASON: usize = 160;
 
 /// Cuts text to `most` characters with an ellipsis.
 pub(super) fn cut(text: String, most: usize) -> String {
@@ -40,13 +44,13 @@ pub(super) fn title(incident: &Incident) -> Line {
 }
 
 /// What the symptom does, in a word.
-fn doing(told: &Told<'_>) -> &'static str {
-    match role(told) {
+fn doing(incident: &Incident) -> &'static str {
+    match role(incident) {
         Some(Role::Errors) => "failing",
         Some(Role::Latency) => "slow",
         Some(Role::Throttling) => "throttled",
         Some(Role::Saturation | Role::Traffic) => {
-            let comparison = told.incident.alarm.metric().and_then(|metric| metric.comparison);
+            let comparison = incident.alarm.metric().and_then(|metric| metric.comparison);
             match comparison.map(Comparison::high_is_bad) {
                 Some(true) => "high",
                 Some(false) => "low",
@@ -58,9 +62,9 @@ fn doing(told: &Told<'_>) -> &'static str {
 }
 
 /// What the alarm's metric stands for.
-fn role(told: &Told<'_>) -> Option<Role> {
-    let metric = told.incident.alarm.metric()?;
-    let service = told.incident.resource.service()?;
+fn role(incident: &Incident) -> Option<Role> {
+    let metric = incident.alarm.metric()?;
+    let service = incident.resource.service()?;
     service
         .companions
         .iter()
@@ -75,60 +79,88 @@ fn began(told: &Told<'_>) -> Timestamp {
 
 /// Line 2.
 pub(super) fn condition(told: &Told<'_>) -> Line {
-    let state = told.incident.alarm.new_state;
+    let incident = told.incident;
+    let state = incident.alarm.new_state;
     if state != AlarmState::Alarm {
-        let now = clock_time(told.incident.as_of);
+        let now = clock_time(incident.as_of);
         return Line::text(format!("Not in alarm at {now} ({state}) · looked at because it was asked for"));
     }
-    let line = match told.condition {
-        Condition::Still { at, .. } => format!("Still {} at {} · began ", doing(told), clock_time(*at)),
-        Condition::Recovered { since } => {
-            let at = since.unwrap_or(told.incident.as_of);
-            format!("Recovered at {} · began ", day_time(told, at))
-        }
-        Condition::NoData { since } => {
-            let at = since.unwrap_or(told.incident.as_of);
-            format!("No data since {} (not a recovery) · began ", day_time(told, at))
-        }
+    let began = began(told);
+    let line = Line::text(state_now(incident, told.condition));
+    if is_today(incident, began) {
+        line.with(Span::Time(began))
+    } else {
+        line.with(format!("{} UTC", moment(began)))
+    }
+}
+
+/// `Still failing at 03:05 · began `: what goes on, as it was read last.
+fn state_now(incident: &Incident, condition: &Condition) -> String {
+    let since = |since: &Option<Timestamp>| day_time(incident, since.unwrap_or(incident.as_of));
+    let state = match condition {
+        Condition::Still { at, .. } => format!("Still {} at {}", doing(incident), day_time(incident, *at)),
+        Condition::Recovered { since: at } => format!("Recovered at {}", since(at)),
+        Condition::NoData { since: at } => format!("No data since {} (not a recovery)", since(at)),
         Condition::Unknown { at, .. } => {
-            format!("State unknown at {} (could not be re-read) · began ", clock_time(*at))
+            format!("State unknown at {} (could not be re-read)", day_time(incident, *at))
         }
     };
-    let began = began(told);
-    if is_today(told, began) {
-        Line::text(line).with(Span::Time(began))
-    } else {
-        Line::text(format!("{line}{} UTC", moment(began)))
+    format!("{state} · began ")
+}
+
+/// Puts the state as it is now into a document that was composed earlier.
+pub(super) fn renew(document: &mut Document, incident: &Incident, condition: &Condition) {
+    if let Some(state) = document.condition.0.first_mut() {
+        *state = Span::Text(state_now(incident, condition));
+    }
+    for word in ["still", "recovered", "no data", "state unknown"] {
+        let (old, new) = (format!(", {word}. "), format!(", {}. ", condition.word()));
+        if document.push.contains(&old) {
+            document.push = cut(document.push.replacen(&old, &new, 1), MOST_PUSH);
+            break;
+        }
+    }
+    document.state = state(incident, condition);
+    document.recovered = matches!(condition, Condition::Recovered { .. });
+}
+
+/// The alarm's state as the dot shows it.
+pub(super) fn state(incident: &Incident, condition: &Condition) -> AlarmState {
+    match condition {
+        Condition::NoData { .. } if incident.alarm.new_state == AlarmState::Alarm => {
+            AlarmState::InsufficientData
+        }
+        Condition::NoData { .. }
+        | Condition::Still { .. }
+        | Condition::Recovered { .. }
+        | Condition::Unknown { .. } => incident.alarm.new_state,
     }
 }
 
 /// Tells whether the time is of the day (UTC) at which the report looks.
-fn is_today(told: &Told<'_>, at: Timestamp) -> bool {
-    at.strftime("%F").to_string() == told.incident.as_of.strftime("%F").to_string()
+fn is_today(incident: &Incident, at: Timestamp) -> bool {
+    at.strftime("%F").to_string() == incident.as_of.strftime("%F").to_string()
 }
 
 /// Returns the time of day, with the date where that is another day's.
-fn day_time(told: &Told<'_>, at: Timestamp) -> String {
-    if is_today(told, at) { clock_time(at) } else { moment(at) }
+fn day_time(incident: &Incident, at: Timestamp) -> String {
+    if is_today(incident, at) { clock_time(at) } else { moment(at) }
 }
 
-/// `still`, `recovered`, `no data` or `state unknown`.
 fn condition_word(told: &Told<'_>) -> &'static str {
     if told.incident.alarm.new_state != AlarmState::Alarm {
         return "not in alarm";
     }
-    match told.condition {
-        Condition::Still { .. } => "still",
-        Condition::Recovered { .. } => "recovered",
-        Condition::NoData { .. } => "no data",
-        Condition::Unknown { .. } => "state unknown",
-    }
+    told.condition.word()
 }
 
 /// The push text.
 pub(super) fn push(told: &Told<'_>) -> String {
-    let impact =
-        told.analysis.impact.as_ref().map_or_else(|| doing(told).to_owned(), crate::analysis::Impact::short);
+    let impact = told
+        .analysis
+        .impact
+        .as_ref()
+        .map_or_else(|| doing(told.incident).to_owned(), crate::analysis::Impact::short);
     let resource = &told.incident.resource.name;
     let tail = format!(", {}. {}", condition_word(told), verdict_words(told));
     // The verdict must survive the cut, so only what stands before it is shortened.
@@ -245,7 +277,9 @@ fn lead_line(told: &Told<'_>, lead: &Lead) -> Line {
 /// Count, denominator, share, normal; then the sparkline.
 pub(super) fn impact(told: &Told<'_>) -> Vec<Line> {
     let also = (!told.also.is_empty()).then(|| Line::text(format!("Also firing: {}", told.also.join(", "))));
-    let Some(impact) = &told.analysis.impact else { return also.into_iter().collect() };
+    let Some(impact) = &told.analysis.impact else {
+        return fired(told.incident).into_iter().map(Line::text).chain(also).collect();
+    };
     let mut lines: Vec<Line> = impact.lines().into_iter().map(Line::text).collect();
     // What came in while the run went on.
     if let Condition::Still { last: Some((at, value)), .. } = told.condition
@@ -256,6 +290,20 @@ pub(super) fn impact(told: &Told<'_>) -> Vec<Line> {
     }
     lines.extend(also);
     lines
+}
+
+/// What set the alarm off, in the event's own words, where the metric itself could not be read.
+fn fired(incident: &Incident) -> Option<String> {
+    let alarm = &incident.alarm;
+    let reason = Redacted::new(alarm.reason.trim());
+    let newest = reason_datapoints(&alarm.reason).into_iter().max_by_key(|(_, at)| *at);
+    if let (Some(metric), Some((value, at))) = (alarm.metric(), newest) {
+        let threshold = metric.threshold.map(|threshold| format!(" · alarm at {}", number(threshold)));
+        let (name, value, at) = (&metric.metric, number(value), day_time(incident, at));
+        return Some(format!("{name} {value} at {at} by the alarm{}", threshold.unwrap_or_default()));
+    }
+    (!reason.as_str().is_empty())
+        .then(|| format!("The alarm says: {}", cut(reason.as_str().to_owned(), MOST_REASON)))
 }
 
 /// Alarm, resource, logs.

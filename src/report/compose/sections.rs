@@ -249,13 +249,17 @@ fn said_not_visible(told: &Told<'_>) -> Vec<String> {
 fn unread(told: &Told<'_>) -> Vec<String> {
     let gaps = told.ledger.gaps();
     let of_metrics = |gap: &&Gap| gap.source == Source::Metrics;
-    let alike = gaps.iter().filter(of_metrics).map(|gap| (gap.status, &gap.missing_action));
+    let alike = gaps.iter().filter(of_metrics).map(|gap| gap.status);
     let alike: std::collections::HashSet<_> = alike.collect();
     let folded = alike.len() == 1 && gaps.iter().filter(of_metrics).count() > 2;
     let mut words: Vec<String> = Vec::new();
     for gap in gaps {
         let phrase = if folded && gap.source == Source::Metrics {
-            gap_words(&Gap { subject: "metrics".into(), ..gap.clone() })
+            let actions = gaps.iter().filter(of_metrics).filter_map(|gap| gap.missing_action.as_deref());
+            let actions: std::collections::BTreeSet<&str> = actions.collect();
+            let actions = actions.into_iter().collect::<Vec<_>>().join(", ");
+            let missing_action = (!actions.is_empty()).then_some(actions);
+            gap_words(&Gap { subject: "metrics".into(), missing_action, ..gap.clone() })
         } else {
             gap_words(gap)
         };
