@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ErrorClass, Failure, ModelId, catalogue};
 
-/// Longest text that is looked at; an error is shorter, and a whole log is not one.
+/// Longest text that is looked at; an error is shorter. Of a whole log the end counts, where what failed stands.
 const LONGEST_TEXT: usize = 16_384;
 
 /// What a failed call means.
@@ -83,7 +83,8 @@ static SIGNATURES: LazyLock<Vec<Signature>> = LazyLock::new(|| {
 
 /// Explains an error text; `model` is the one that was asked, where the text does not name it.
 pub fn of_text(text: &str, model: Option<&ModelId>) -> Diagnosis {
-    let text: String = text.chars().take(LONGEST_TEXT).collect();
+    let before = text.chars().count().saturating_sub(LONGEST_TEXT);
+    let text: String = text.chars().skip(before).collect();
     let said = normal(&text);
     let found = SIGNATURES.iter().find(|signature| signature.matches(&said));
     filled(found.or_else(|| named("unknown")), &text, model)

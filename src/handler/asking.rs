@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::{Run, Why};
 use crate::analysis::{Analysis, Lead};
-use crate::clock::Deadline;
+use crate::clock::{Clock, Deadline};
 use crate::diagnosis;
 use crate::evidence::{Ledger, Source, Status};
 use crate::investigation::depth::{self, Allowance, Choice, Considered, Depth, Features};
@@ -44,7 +44,7 @@ impl Run<'_> {
             model_configured: self.services.model.is_some(),
             time_left: work_until.time_left(),
             allowance: self.allowance(work_until),
-            full_cost_usd: self.services.ladder.expected().and_then(full_cost_usd),
+            full_cost_usd: self.services.ladder.expected(&Self::today()).and_then(full_cost_usd),
             money_left_usd: day_left_usd.unwrap_or(f64::MAX).min(config.max_cost_usd),
             features: self.features(ledger, analysis).await,
         });
@@ -128,10 +128,15 @@ impl Run<'_> {
         Asked { investigation: Some(investigation), left, spent, why_facts: None, depth: chosen }
     }
 
+    /// The calendar by which a provider retires its models, also while the incident is a recording.
+    fn today() -> String {
+        Clock::Wall.now().strftime("%F").to_string()
+    }
+
     /// Returns what the expected model's quota lets through until then, where a rate of it is known.
     fn allowance(&self, work_until: Deadline) -> Option<Allowance> {
         let ladder = &self.services.ladder;
-        let entrance = ladder.entrance(ladder.expected()?)?;
+        let entrance = ladder.entrance(ladder.expected(&Self::today())?)?;
         let quota = entrance.quota();
         (quota != Quota::default()).then(|| Allowance {
             requests_per_minute: quota.requests,

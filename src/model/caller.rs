@@ -508,10 +508,13 @@ fn stop_name(stop: &StopReason) -> String {
     }
 }
 
-/// Shortens a provider's message to what fits a log line and a footer; it may quote the request, so it is redacted.
+/// Longest message that is kept: what the adapter keeps, so that a denial still names its resource and its reason.
+const MESSAGE_CHARACTERS: usize = 600;
+
+/// Shortens a provider's message to what fits a log line; it may quote the request, so it is redacted.
 fn shorten(message: &str) -> String {
     let redacted = Redacted::new(message.trim());
-    let mut short: String = redacted.as_str().chars().take(240).collect();
+    let mut short: String = redacted.as_str().chars().take(MESSAGE_CHARACTERS).collect();
     if short.len() < redacted.as_str().len() {
         short.push('…');
     }

@@ -1,7 +1,7 @@
 //! The models in the order in which they are tried, and what is known about those that did not answer.
 //!
-//! A rung that is dead for good (retired, denied, unknown) is remembered for the life of the process, so that a
-//! warm container asks it once. A rung that was throttled is left for one run only.
+//! A rung that is dead (retired or unknown: for good; denied: for 15 minutes) is remembered while the process lives, so
+//! that a warm container asks it once. A rung that was throttled is left for one run only.
 
 pub mod plan;
 
@@ -80,10 +80,13 @@ impl Ladder {
         self.rungs.iter().find(|rung| &rung.model == model).map(|rung| &rung.entrance)
     }
 
-    /// Returns the first model of which an answer can be expected: neither known dead nor listed as retired. It may
-    /// be asked all the same; what a run plans does not count on it.
-    pub fn expected(&self) -> Option<&ModelId> {
-        let retired = |model: &ModelId| catalogue::entry(model).is_some_and(|row| row.retired.is_some());
+    /// Returns the first model of which an answer can be expected: neither known dead nor retired by
+    /// `today` (`2026-11-24`). It may be asked all the same; what a run plans does not count on it.
+    pub fn expected(&self, today: &str) -> Option<&ModelId> {
+        let retired = |model: &ModelId| {
+            let day = catalogue::entry(model).and_then(|row| row.retired.as_deref());
+            day.is_some_and(|day| day <= today)
+        };
         self.models().find(|model| self.known_dead(model).is_none() && !retired(model))
     }
 
@@ -145,5 +148,50 @@ fn memory(class: ErrorClass) -> Option<Duration> {
         | ErrorClass::InvalidRequest
         | ErrorClass::Unreachable
         | ErrorClass::Unknown => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(class: ErrorClass) -> Failure {
+        Failure {
+            class,
+            operation: "Converse".into(),
+            model: None,
+            attempts: 1,
+            waited: Duration::ZERO,
+            request_id: None,
+            message: String::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_can_be_lifted_is_forgotten_after_a_quarter_of_an_hour_and_an_end_of_life_never() {
+        let [denied, subscribing, retired, busy] = ["a", "b", "c", "d"].map(ModelId::from);
+        let ladder = Ladder::new([denied.clone(), retired.clone()], 4, &Quotas::default());
+        ladder.remember(&denied, &failure(ErrorClass::AccessDenied));
+        ladder.remember(&subscribing, &failure(ErrorClass::NotEnabled));
+        ladder.remember(&retired, &failure(ErrorClass::EndOfLife));
+        ladder.remember(&busy, &failure(ErrorClass::Throttled));
+        assert_eq!(ladder.known_dead(&busy), None);
+        tokio::time::advance(Duration::from_mins(14)).await;
+        // Heeding it again does not make it last longer.
+        ladder.remember(&denied, &failure(ErrorClass::AccessDenied));
+        assert!(ladder.known_dead(&denied).is_some() && ladder.known_dead(&subscribing).is_some());
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert_eq!((ladder.known_dead(&denied), ladder.known_dead(&subscribing)), (None, None));
+        assert!(ladder.known_dead(&retired).is_some());
+    }
+
+    #[test]
+    fn a_model_counts_as_retired_from_its_day_on() {
+        let [old, next] =
+            ["anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-pro-v1:0"].map(ModelId::from);
+        let day = catalogue::entry(&old).and_then(|row| row.retired.clone()).unwrap();
+        let ladder = Ladder::new([old.clone(), next.clone()], 4, &Quotas::default());
+        assert_eq!(ladder.expected("2025-01-01"), Some(&old));
+        assert_eq!(ladder.expected(&day), Some(&next));
     }
 }

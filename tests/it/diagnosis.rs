@@ -446,3 +446,12 @@ fn a_profile_is_suggested_for_the_model_that_the_text_names() {
     let found = explained(row);
     assert_eq!(found.next, "sre-agent iam-policy --model us.anthropic.claude-3-5-sonnet-20241022-v2:0");
 }
+
+#[test]
+fn the_end_of_a_long_log_is_read() {
+    let log = format!(
+        "{}\nThrottlingException: Too many requests, please wait",
+        "INFO all is well\n".repeat(4_000)
+    );
+    assert_eq!(of_text(&log, None).name, "throttled_requests");
+}
