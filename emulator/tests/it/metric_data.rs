@@ -285,7 +285,7 @@ async fn what_aws_refuses_is_refused_in_its_words() {
 async fn what_is_outside_the_subset_is_refused_and_kept() {
     let emulator = started().await;
     let mut elsewhere = query("q", "Errors", "Sum", 60);
-    elsewhere["AccountId"] = json!("111111111111");
+    elsewhere["AccountId"] = json!("111122223333");
     let queries = [
         (json!({"Id": "e", "Expression": "m1 / m2"}), json!({}), "expressions"),
         (query("q", "Errors", "tm90", 60), json!({}), "statistic tm90"),
