@@ -163,6 +163,12 @@ impl Config {
         })
     }
 
+    /// Returns what of a run's time is kept for posting. In a short run the usual reserve would leave nothing to reserve
+    /// it from, so it is a quarter at most.
+    pub fn reserve(&self, time: Duration) -> Duration {
+        self.publish_reserve.min(time / 4)
+    }
+
     /// Returns the backoff policy.
     pub fn backoff(&self) -> Backoff {
         Backoff { max_attempts: self.max_attempts, ..Backoff::default() }

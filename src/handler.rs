@@ -181,6 +181,8 @@ struct Run<'a> {
     services: &'a Services,
     observer: &'a Observer,
     deadline: Deadline,
+    /// Time that is kept for posting.
+    reserve: Duration,
     seed: Seed,
     incident: Incident,
     why: Why,
@@ -246,7 +248,7 @@ impl Run<'_> {
             self.keep(&mut record, Stage::Report, Some(&document)).await;
             return (record, document, Spent::default());
         }
-        let work_until = self.deadline.less(self.reserve());
+        let work_until = self.deadline.less(self.reserve);
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
         let Gathered { mut ledger, log_groups } = self
             .stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
@@ -291,11 +293,6 @@ impl Run<'_> {
         (record, document, asked.spent)
     }
 
-    /// The time that is kept for posting: as configured, but never most of what is left.
-    fn reserve(&self) -> Duration {
-        self.services.config.publish_reserve.min(self.deadline.time_left() / 4)
-    }
-
     fn reader(&self, deadline: Deadline) -> Reader<'_> {
         Reader {
             telemetry: Arc::clone(&self.services.telemetry),
@@ -307,10 +304,9 @@ impl Run<'_> {
 
     /// Reads state and last period once more. The reserve belongs to posting; this gets a third of it at most.
     async fn read_again(&self, reader: &Reader<'_>) -> Condition {
-        let limit = self.services.config.publish_reserve / 3;
         let reader = Reader {
             telemetry: Arc::clone(&reader.telemetry),
-            deadline: self.deadline.at_most(limit),
+            deadline: self.deadline.at_most(self.reserve / 3),
             configured_log_group: None,
             observer: reader.observer,
         };

@@ -70,6 +70,13 @@ pub struct Means<'a> {
     pub deadline: Deadline,
 }
 
+impl<'a> Means<'a> {
+    /// Returns what runs an agent; `reserve` is time that it leaves to whoever comes after it.
+    fn agent(&self, reserve: Duration) -> Agent<'a> {
+        Agent { caller: self.caller, observer: self.observer, deadline: self.deadline, reserve }
+    }
+}
+
 /// How one agent ended, for the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentEnd {
@@ -348,12 +355,7 @@ async fn plan(case: &Case, means: &Means<'_>, agents: &mut Vec<AgentEnd>) -> Res
     }
     let spec = submission::plan_spec(&specialists);
     let brief = case.brief(Role::Supervisor, task, spec, Turns { first: 1, most: 2 });
-    let agent = Agent {
-        caller: means.caller,
-        observer: means.observer,
-        deadline: means.deadline,
-        reserve: Duration::ZERO,
-    };
+    let agent = means.agent(Duration::ZERO);
     let toolbox = case.toolbox(Role::Supervisor, &means.telemetry);
     let mut check = |value: &serde_json::Value, _: &Toolbox, again: bool| {
         submission::check_plan(value, &specialists, again)
@@ -388,12 +390,7 @@ async fn conclude(
     let task = submission::conclusion_task(case, found, agents);
     let brief =
         case.brief(Role::Supervisor, task, submission::conclusion_spec(), Turns { first: 2, most: 2 });
-    let agent = Agent {
-        caller: means.caller,
-        observer: means.observer,
-        deadline: means.deadline,
-        reserve: means.caller.expected_call(),
-    };
+    let agent = means.agent(means.caller.expected_call());
     let toolbox = case.toolbox(Role::Supervisor, &means.telemetry);
     let mut check = |value: &serde_json::Value, toolbox: &Toolbox, again: bool| {
         submission::check_conclusion(value, &case.grounds(&toolbox.ledger), &case.steps, again)

@@ -17,7 +17,6 @@ pub mod openai;
 pub mod pace;
 pub mod remedy;
 pub mod router;
-pub mod tier;
 pub mod tuning;
 
 use std::time::Duration;
@@ -140,6 +139,23 @@ pub struct ConverseRequest {
     /// What the model's row in the catalogue adds; an asker leaves it at its default.
     #[serde(default)]
     pub tuning: Tuning,
+}
+
+#[cfg(test)]
+impl ConverseRequest {
+    /// Returns the least request, for tests of how it is sent and not of what it says.
+    pub(crate) fn least() -> Self {
+        ConverseRequest {
+            agent: "logs".into(),
+            turn: 1,
+            system: String::new(),
+            messages: Vec::new(),
+            tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
+            max_tokens: 9,
+            tuning: Tuning::default(),
+        }
+    }
 }
 
 /// Why the model stopped.

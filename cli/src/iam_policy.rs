@@ -9,28 +9,17 @@ use sre_agent::model::catalogue;
 
 use crate::args::{IamPolicy, Shared};
 use crate::failure::{Ending, Failure};
-use crate::local::{LocalAws, scenario};
 use crate::output;
 use crate::progress::say;
 use crate::wiring::{self, Settings};
 
 /// Prints the policy.
 pub(crate) async fn run(asked: &IamPolicy, shared: &Shared) -> Result<Ending, Failure> {
-    let (local, sdk) = match &shared.scenario {
-        Some(folder) => {
-            let local = LocalAws::start(scenario(folder)?, None, None).await?;
-            let sdk = local.sdk.clone();
-            (Some(local), sdk)
-        }
-        None => (None, wiring::account(shared).await),
-    };
+    let (local, sdk) = wiring::open(shared).await?;
     let mut region = sdk.region().map(ToString::to_string);
     let mut models: Vec<ModelId> = shared.model.iter().map(|model| ModelId::from(model.as_str())).collect();
     if models.is_empty() {
-        let mut settings = Settings::of_environment(&sdk).await?;
-        if let Some(local) = &local {
-            settings.move_to(local);
-        }
+        let settings = Settings::of(shared, &sdk, local.as_ref()).await?;
         let config = settings.check(aws::endpoint_override(&sdk))?;
         region = config.model_region.clone().or(region);
         catalogue::install(config.catalogue.clone());

@@ -13,7 +13,6 @@ use sre_agent::investigation::depth::{self, Considered};
 
 use crate::args::{Investigate, Shared};
 use crate::failure::{Ending, Failure};
-use crate::local::{LocalAws, scenario};
 use crate::output::{self, Card};
 use crate::progress::{self, say};
 use crate::wiring::{self, Parts, Settings};
@@ -24,20 +23,8 @@ const LARGEST_EVENT: u64 = 4 * 1024 * 1024;
 /// Investigates what was named, prints the card, and posts it where that was asked for.
 pub(crate) async fn run(asked: Investigate, shared: &Shared) -> Result<Ending, Failure> {
     let event = event(&asked.alarm)?;
-    let (local, sdk) = match &shared.scenario {
-        Some(folder) => {
-            let local = LocalAws::start(scenario(folder)?, None, None).await?;
-            let sdk = local.sdk.clone();
-            (Some(local), sdk)
-        }
-        None => (None, wiring::account(shared).await),
-    };
-    let mut settings = Settings::of_environment(&sdk).await?;
-    if let Some(local) = &local {
-        settings.move_to(local);
-    }
-    settings.take_options(shared);
-    let mut config = settings.check(aws::endpoint_override(&sdk))?;
+    let (local, sdk) = wiring::open(shared).await?;
+    let mut config = Settings::of(shared, &sdk, local.as_ref()).await?.check(aws::endpoint_override(&sdk))?;
     if sdk.region().is_none() {
         return Err(Failure::usage("no AWS Region is set")
             .hint("Give --region, set AWS_REGION, or name a --profile that has one."));
@@ -130,7 +117,7 @@ fn event(named: &str) -> Result<Vec<u8>, Failure> {
 
 /// Says what the run may cost before it costs anything.
 fn plan(config: &Config, time: Duration) -> String {
-    let time_left = time.saturating_sub(config.publish_reserve);
+    let time_left = time.saturating_sub(config.reserve(time));
     let chosen = depth::choose(&Considered::at_most(config.depth, time_left));
     let calls = match chosen.depth.planned_calls() {
         0 => "no model call, no model charge".to_owned(),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sre_agent::clock::Clock;
 use sre_agent::doctor::listing::{self, Row};
-use sre_agent::doctor::models::day;
+use sre_agent::evidence::text::day;
 
 use crate::args::Shared;
 use crate::failure::{Ending, Failure};

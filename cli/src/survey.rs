@@ -20,7 +20,7 @@ use sre_agent::model::{
 
 use crate::args::Shared;
 use crate::failure::Failure;
-use crate::local::{LocalAws, scenario};
+use crate::local::LocalAws;
 use crate::wiring::{self, Settings};
 
 /// Time for the minimal call of a model.
@@ -44,19 +44,8 @@ pub(crate) struct Place {
 impl Place {
     /// Reads the configuration as an investigation would.
     pub(crate) async fn of(shared: &Shared) -> Result<Self, Failure> {
-        let (local, sdk) = match &shared.scenario {
-            Some(folder) => {
-                let local = LocalAws::start(scenario(folder)?, None, None).await?;
-                let sdk = local.sdk.clone();
-                (Some(local), sdk)
-            }
-            None => (None, wiring::account(shared).await),
-        };
-        let mut settings = Settings::of_environment(&sdk).await?;
-        if let Some(local) = &local {
-            settings.move_to(local);
-        }
-        settings.take_options(shared);
+        let (local, sdk) = wiring::open(shared).await?;
+        let settings = Settings::of(shared, &sdk, local.as_ref()).await?;
         let mut config = settings.check(aws::endpoint_override(&sdk))?;
         let region = config.model_region.clone();
         let region = region.or_else(|| sdk.region().map(ToString::to_string)).unwrap_or_default();

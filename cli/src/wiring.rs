@@ -1,6 +1,5 @@
 //! Joins configuration, adapters and channels into what the handler works with, for every command alike.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +12,13 @@ use sre_agent::id::Seed;
 use sre_agent::investigation::depth::Depth;
 use sre_agent::model::catalogue;
 use sre_agent::model::ladder::Ladder;
-use sre_agent::run::{Observer, RunEvent, Sink};
+use sre_agent::run::{Observer, Sink};
 use sre_agent::store::memory::MemoryStore;
 
 use crate::args::Shared;
 use crate::environment;
 use crate::failure::{Ending, Failure};
-use crate::local::LocalAws;
+use crate::local::{LocalAws, scenario};
 
 /// Names where the configuration document lies: a file, or `ssm:/name` of a parameter.
 const DOCUMENT: &str = "SRE_AGENT_CONFIG";
@@ -54,8 +53,22 @@ impl Settings {
         settings
     }
 
+    /// Returns the settings of this machine, or the scenario's where one is served, under what was typed.
+    pub(crate) async fn of(
+        shared: &Shared,
+        sdk: &SdkConfig,
+        local: Option<&LocalAws>,
+    ) -> Result<Self, Failure> {
+        let mut settings = Settings::of_environment(sdk).await?;
+        if let Some(local) = local {
+            settings.move_to(local);
+        }
+        settings.take_options(shared);
+        Ok(settings)
+    }
+
     /// Reads the document and the variables as the Lambda does.
-    pub(crate) async fn of_environment(sdk: &SdkConfig) -> Result<Self, Failure> {
+    async fn of_environment(sdk: &SdkConfig) -> Result<Self, Failure> {
         let (named, variables): (Vec<_>, Vec<_>) = environment::variables()
             .into_iter()
             .filter(|(name, _)| name.starts_with(PREFIX))
@@ -64,7 +77,7 @@ impl Settings {
             named.into_iter().map(|(_, source)| source.trim().to_owned()).find(|source| !source.is_empty());
         let (mut read, mut unreadable) = (None, None);
         if let Some(source) = source {
-            match document(sdk, &source).await {
+            match aws::document(sdk, &source).await {
                 Ok(text) => read = Some((source, text)),
                 Err(reason) => unreadable = Some((source, reason)),
             }
@@ -114,27 +127,23 @@ impl Settings {
     }
 }
 
-/// Loads Region, credentials and endpoint as every AWS tool does, with what was typed before everything else.
-pub(crate) async fn account(shared: &Shared) -> SdkConfig {
-    let given = |option: &Option<String>| option.clone().filter(|text| !text.trim().is_empty());
-    aws::load_profile(given(&shared.profile), given(&shared.region)).await
+/// Opens the account that is asked: that of `--scenario`, served here as long as it is kept, or the live one.
+pub(crate) async fn open(shared: &Shared) -> Result<(Option<LocalAws>, SdkConfig), Failure> {
+    let Some(folder) = &shared.scenario else { return Ok((None, account(shared).await)) };
+    let local = LocalAws::start(scenario(folder)?, None, None).await?;
+    let sdk = local.sdk.clone();
+    Ok((Some(local), sdk))
 }
 
-async fn document(sdk: &SdkConfig, source: &str) -> Result<String, String> {
-    match source.strip_prefix("ssm:") {
-        Some(name) => {
-            let text = aws::parameter(sdk, name).await.map_err(|error| error.to_string())?;
-            Ok(text.expose().to_owned())
-        }
-        None => std::fs::read_to_string(Path::new(source)).map_err(|error| error.to_string()),
-    }
+/// Loads Region, credentials and endpoint as every AWS tool does, with what was typed before everything else.
+async fn account(shared: &Shared) -> SdkConfig {
+    let given = |option: &Option<String>| option.clone().filter(|text| !text.trim().is_empty());
+    aws::load_profile(given(&shared.profile), given(&shared.region)).await
 }
 
 /// Fits the times of the configuration to the time for the run, and returns that.
 pub(crate) fn fit_times(config: &mut Config, asked: Option<Duration>, by_hand: bool) -> Duration {
     let time = asked.unwrap_or(if by_hand { HAND_TIME } else { RUN_TIME });
-    // In a short run the usual reserve would leave nothing to reserve it from.
-    config.publish_reserve = config.publish_reserve.min(time / 4);
     if by_hand {
         config.model_call_time = time;
     }
@@ -164,14 +173,7 @@ pub(crate) fn services(parts: Parts<'_>) -> Services {
     catalogue::install(config.catalogue.clone());
     let plan = config.ladder_plan(bedrock.region());
     if config.depth != Some(Depth::Facts) {
-        for message in plan.notes() {
-            observer.emit(RunEvent::Warning { message });
-        }
-        for rung in &plan.rungs {
-            let (model, region) = (rung.model.to_string(), bedrock.region().to_owned());
-            let provider = rung.model.provider().as_str().to_owned();
-            observer.emit(RunEvent::ModelClientCreated { model, region, provider });
-        }
+        plan.tell(&observer);
     }
     Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),

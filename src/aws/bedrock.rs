@@ -2,19 +2,19 @@
 
 mod body;
 mod convert;
-mod profiles;
 
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
+use aws_sdk_bedrock::types::InferenceProfileSummary;
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::{Builder, StalledStreamProtectionConfig};
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::error;
+use super::{bedrock_control, error};
 use crate::model::{ConverseReply, ConverseRequest, ErrorClass, Model, ModelError, ModelId};
 
 /// Bedrock in one Region.
@@ -38,7 +38,7 @@ impl Bedrock {
         }
         let client = client.build();
         let region = client.region().map(ToString::to_string).unwrap_or_default();
-        let control_plane = profiles::client(config, &region);
+        let control_plane = bedrock_control::client(config, Some(&region));
         Bedrock { client: Client::from_conf(client), region, control_plane, profiles: OnceCell::new() }
     }
 
@@ -101,8 +101,9 @@ impl Model for Bedrock {
 
     fn profiles(&self) -> BoxFuture<'_, Result<Vec<String>, ModelError>> {
         Box::pin(async {
-            let listed = self.profiles.get_or_try_init(|| profiles::list(&self.control_plane));
-            listed.await.cloned()
+            let id = |profile: &InferenceProfileSummary| profile.inference_profile_id().to_owned();
+            let list = || bedrock_control::list_profiles(&self.control_plane, id, error::model);
+            self.profiles.get_or_try_init(list).await.cloned()
         })
     }
 }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_bedrock::Client;
+use aws_sdk_bedrock::config::http::HttpResponse;
+use aws_sdk_bedrock::error::SdkError;
+use aws_sdk_bedrock::operation::list_inference_profiles::ListInferenceProfilesError;
 use aws_sdk_bedrock::types::{FoundationModelSummary, InferenceProfileSummary};
 
 use super::error::telemetry;
@@ -22,7 +25,7 @@ pub struct ModelAccess {
 impl ModelAccess {
     /// Makes the client; without a `region` it asks in the configuration's.
     pub fn new(config: &SdkConfig, region: Option<&str>) -> Self {
-        ModelAccess { client: Client::new(&super::in_region(for_data(config), region)) }
+        ModelAccess { client: client(config, region) }
     }
 
     /// Lists the foundation models of the Region. Those past their end of life are not among them.
@@ -35,15 +38,7 @@ impl ModelAccess {
     /// Lists the inference profiles, the account's own among them.
     pub async fn profiles(&self) -> Seen<Vec<Profile>> {
         const ACTION: &str = "bedrock:ListInferenceProfiles";
-        let reading = async {
-            let mut found = Vec::new();
-            let mut pages = self.client.list_inference_profiles().max_results(1000).into_paginator().send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| telemetry(ACTION, &error))?;
-                found.extend(page.inference_profile_summaries().iter().map(profile));
-            }
-            Ok(found)
-        };
+        let reading = list_profiles(&self.client, profile, |error| telemetry(ACTION, error));
         super::within(LIST_TIME, ACTION, reading).await
     }
 
@@ -58,6 +53,27 @@ impl ModelAccess {
             in_region: answer.region_availability().as_str() == "AVAILABLE",
         })
     }
+}
+
+/// Makes the client; without a `region` it asks in the configuration's. It retries as data calls do: whoever asks has
+/// somebody who waits for the answer.
+pub(super) fn client(config: &SdkConfig, region: Option<&str>) -> Client {
+    Client::new(&super::in_region(for_data(config), region))
+}
+
+/// Reads all inference profiles, page after page, each into what the asker needs of it.
+pub(super) async fn list_profiles<T, E>(
+    client: &Client,
+    read: impl Fn(&InferenceProfileSummary) -> T,
+    failed: impl Fn(&SdkError<ListInferenceProfilesError, HttpResponse>) -> E,
+) -> Result<Vec<T>, E> {
+    let mut found = Vec::new();
+    let mut pages = client.list_inference_profiles().max_results(1000).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| failed(&error))?;
+        found.extend(page.inference_profile_summaries().iter().map(&read));
+    }
+    Ok(found)
 }
 
 fn offered(summary: &FoundationModelSummary) -> OfferedModel {

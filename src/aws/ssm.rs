@@ -59,6 +59,17 @@ pub async fn parameter(config: &SdkConfig, name: &str) -> Result<Secret, Paramet
     }
 }
 
+/// Reads the configuration document from its place, `ssm:/name` of a parameter or a file; the error is the reason.
+pub async fn document(config: &SdkConfig, place: &str) -> Result<String, String> {
+    match place.strip_prefix("ssm:") {
+        Some(name) => match parameter(config, name).await {
+            Ok(text) => Ok(text.expose().to_owned()),
+            Err(error) => Err(error.to_string()),
+        },
+        None => std::fs::read_to_string(place).map_err(|error| error.to_string()),
+    }
+}
+
 fn failure(name: &str, code: Option<&str>, message: &str, reason: String) -> ParameterError {
     let name = name.to_owned();
     match code {

@@ -9,7 +9,7 @@ use aws_sdk_sns::error::BoxError;
 
 use super::*;
 use crate::model::router::{ProviderSettings, Providers};
-use crate::model::{ConverseRequest, ModelId, ToolChoice, Tuning};
+use crate::model::{ConverseRequest, ModelId};
 
 /// Notes where a request would go and stops it.
 #[derive(Debug, Clone, Default)]
@@ -66,16 +66,7 @@ async fn a_recorded_incident_asks_no_provider_outside_this_machine() {
     // Nobody listens at port 1, so the key cannot be read: that alone shows that the local endpoint was tried.
     let sdk = local("http://127.0.0.1:1", "us-east-1");
     let models = models(&sdk, Bedrock::new(&sdk, None), &providers);
-    let request = ConverseRequest {
-        agent: "logs".into(),
-        turn: 1,
-        system: String::new(),
-        messages: Vec::new(),
-        tools: Vec::new(),
-        tool_choice: ToolChoice::Auto,
-        max_tokens: 9,
-        tuning: Tuning::default(),
-    };
+    let request = ConverseRequest::least();
     let mut said = Vec::new();
     for id in ["anthropic:claude-x", "openai:llama"] {
         let id = ModelId::from(id);

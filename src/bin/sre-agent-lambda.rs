@@ -59,14 +59,7 @@ async fn services() -> Result<Services, Error> {
     catalogue::install(config.catalogue.clone());
     let bedrock = Bedrock::new(&sdk, config.model_region.as_deref());
     let plan = config.ladder_plan(bedrock.region());
-    for message in plan.notes() {
-        observer.emit(RunEvent::Warning { message });
-    }
-    for rung in &plan.rungs {
-        let (model, region) = (rung.model.to_string(), bedrock.region().to_owned());
-        let provider = rung.model.provider().as_str().to_owned();
-        observer.emit(RunEvent::ModelClientCreated { model, region, provider });
-    }
+    plan.tell(&observer);
     Ok(Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
         seed: config.seed.map(Seed),
@@ -88,14 +81,7 @@ async fn config(sdk: &SdkConfig) -> Result<Config, Error> {
         .collect();
     let named = variables.iter().find(|(name, _)| name == "SRE_AGENT_CONFIG");
     let named = named.map(|(_, place)| place.trim().to_owned()).unwrap_or_default();
-    let read = match named.strip_prefix("ssm:") {
-        Some(name) => match aws::parameter(sdk, name).await {
-            Ok(text) => Ok(Some(text.expose().to_owned())),
-            Err(error) => Err(error.to_string()),
-        },
-        None if named.is_empty() => Ok(None),
-        None => std::fs::read_to_string(&named).map(Some).map_err(|error| error.to_string()),
-    };
+    let read = if named.is_empty() { Ok(None) } else { aws::document(sdk, &named).await.map(Some) };
     let layers = Layers {
         document: read.as_ref().ok().and_then(Option::as_deref).map(|text| (named.as_str(), text)),
         unreadable: read.as_ref().err().map(|reason| (named.clone(), reason.clone())),

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::doctor::{Account, Lifecycle, models, quota};
+use crate::evidence::text::day;
 use crate::iam::{Access, access};
-use crate::model::tier::Tier;
+use crate::model::catalogue::Tier;
 use crate::model::{ModelId, catalogue};
 
 /// One way to call a model.
@@ -87,7 +88,7 @@ fn lifecycle(id: &ModelId, account: Option<&Account>, today: &str) -> String {
     let offered = account.and_then(|account| account.offered.as_ref().ok());
     let listed = offered.and_then(|offered| offered.iter().find(|model| model.id == id.base()));
     if let Some(model) = listed {
-        let end = model.end_of_life.map(models::day);
+        let end = model.end_of_life.map(day);
         return match (model.lifecycle, end) {
             (_, Some(end)) if *end <= *today => format!("retired {end}"),
             (Lifecycle::Legacy, Some(end)) => format!("legacy, end {end}"),

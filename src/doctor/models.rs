@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::diagnosis;
 use crate::doctor::{Account, Availability, Check, Level, Lifecycle, OfferedModel, Profile, quota};
 use crate::evidence::Status;
+use crate::evidence::text::day;
 use crate::gather::telemetry::TelemetryError;
 use crate::iam::{self, Access, access};
 use crate::model::{ErrorClass, ModelId, catalogue};
@@ -306,11 +307,6 @@ fn call(model: &ModelId, account: &Account) -> Option<Check> {
             Check::new(Level::Bad, model.as_str(), reason).fix(format!("{fix} Next: {}", found.next))
         }
     })
-}
-
-/// Returns `2026-03-01`.
-pub fn day(at: Timestamp) -> String {
-    at.to_string().chars().take(10).collect()
 }
 
 #[cfg(test)]

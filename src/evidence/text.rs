@@ -179,7 +179,8 @@ pub fn points_text(series: &Series, window: Option<Window>) -> String {
     text
 }
 
-fn day(at: Timestamp) -> String {
+/// Returns `2026-11-24` (UTC).
+pub fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 

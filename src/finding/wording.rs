@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::evidence::text::{number, second};
-use crate::evidence::{Body, Ledger};
+use crate::evidence::{Body, Ledger, MetricId};
 use crate::finding::claim::{Claim, Piece};
 use crate::finding::verify::{Grounds, datapoint};
 
@@ -89,16 +89,8 @@ pub(crate) fn unproven(claim: &Claim, grounds: &Grounds<'_>) -> Vec<String> {
         match &evidence.body {
             // Among thousands of datapoints any number occurs; only the cited one proves something.
             Body::Series(series) => {
-                proof.push_str(&evidence.headline());
-                let dimensions: Vec<_> = series.metric.dimensions.values().map(String::as_str).collect();
-                let _ = writeln!(
-                    proof,
-                    " {} {} {} {}",
-                    series.metric.namespace,
-                    series.metric.name,
-                    series.statistic.as_str(),
-                    dimensions.join(" ")
-                );
+                let statistic = series.statistic.as_str();
+                let _ = writeln!(proof, "{} {statistic} {}", evidence.headline(), name_of(&series.metric));
                 if let Some(point) = citation.at.as_deref().and_then(|at| datapoint(series, at)) {
                     let _ = writeln!(proof, "{} {}", second(point.at), number(point.value));
                 } else if let Some(value) = citation.value {
@@ -192,6 +184,16 @@ fn spelled_number(word: &str) -> Option<&'static str> {
         "million" | "millions" => "1000000",
         _ => return None,
     })
+}
+
+/// Returns the words that name a metric: namespace, name, values of dimensions.
+fn name_of(metric: &MetricId) -> String {
+    let dimensions = metric.dimensions.values().map(String::as_str);
+    [metric.namespace.as_str(), metric.name.as_str()]
+        .into_iter()
+        .chain(dimensions)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Returns the claim's words without its references.
@@ -288,14 +290,7 @@ pub fn invented(text: &str, grounds: &Grounds<'_>) -> Vec<String> {
         let _ = writeln!(proof, "{}", evidence.headline());
         match &evidence.body {
             Body::Series(series) => {
-                let dimensions: Vec<_> = series.metric.dimensions.values().map(String::as_str).collect();
-                let _ = writeln!(
-                    proof,
-                    "{} {} {}",
-                    series.metric.namespace,
-                    series.metric.name,
-                    dimensions.join(" ")
-                );
+                let _ = writeln!(proof, "{}", name_of(&series.metric));
             }
             Body::Logs(logs) => {
                 let _ = writeln!(proof, "{}", logs.group);

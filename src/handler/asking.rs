@@ -8,6 +8,7 @@ use super::{Run, Why};
 use crate::analysis::{Analysis, Lead};
 use crate::clock::{Clock, Deadline};
 use crate::diagnosis;
+use crate::evidence::text::day;
 use crate::evidence::{Ledger, Source, Status};
 use crate::investigation::depth::{self, Allowance, Choice, Considered, Depth, Features};
 use crate::investigation::{Case, Investigation, InvestigationOutcome, Means, brief, digest, investigate};
@@ -130,7 +131,7 @@ impl Run<'_> {
 
     /// The calendar by which a provider retires its models, also while the incident is a recording.
     fn today() -> String {
-        Clock::Wall.now().strftime("%F").to_string()
+        day(Clock::Wall.now())
     }
 
     /// Returns what the expected model's quota lets through until then, where a rate of it is known.

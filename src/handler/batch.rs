@@ -197,7 +197,8 @@ async fn run(
             None
         }
     };
-    let work = Run { services, observer: &observer, deadline, seed, incident, why, also };
+    let reserve = services.config.reserve(deadline.time_left());
+    let work = Run { services, observer: &observer, deadline, reserve, seed, incident, why, also };
     // A panic must give the lease back, or the retry would find the event "in progress".
     let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
     if let Err(error) = services.store.release(&event).await {

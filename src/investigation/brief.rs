@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::agent::run::Outcome;
-use crate::agent::{Agent, Role, Toolbox};
+use crate::agent::{Role, Toolbox};
 use crate::investigation::submission::{self, Conclusion};
 use crate::investigation::{AgentEnd, Case, Investigation, Means, Turns, facts_only, finish, why_nothing};
 
@@ -18,12 +18,7 @@ pub async fn analyse(case: Case, means: &Means<'_>, mut agents: Vec<AgentEnd>) -
     let task = submission::conclusion_task(&case, &[], &agents);
     let turns = Turns { first: 1, most: MOST_TURNS };
     let brief = case.brief(Role::Analyst, task, submission::conclusion_spec(), turns);
-    let agent = Agent {
-        caller: means.caller,
-        observer: means.observer,
-        deadline: means.deadline,
-        reserve: Duration::ZERO,
-    };
+    let agent = means.agent(Duration::ZERO);
     let toolbox = case.toolbox(Role::Analyst, &means.telemetry);
     let mut check = |value: &Value, toolbox: &Toolbox, again: bool| {
         submission::check_conclusion(value, &case.grounds(&toolbox.ledger), &case.steps, again)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::agent::driver::Submission;
 use crate::agent::run::Outcome;
-use crate::agent::{Agent, Role, Toolbox};
+use crate::agent::{Role, Toolbox};
 use crate::finding::verify::filled_text;
 use crate::finding::wording::invented;
 use crate::finding::{ClaimKind, Grounds, Review};
@@ -22,12 +22,7 @@ pub async fn run(
     conclusion: &Conclusion,
     agents: &mut Vec<AgentEnd>,
 ) -> Option<Review> {
-    let agent = Agent {
-        caller: means.caller,
-        observer: means.observer,
-        deadline: means.deadline,
-        reserve: Duration::ZERO,
-    };
+    let agent = means.agent(Duration::ZERO);
     let brief = case.brief(Role::Reviewer, task(case, conclusion), spec(), Turns { first: 1, most: 2 });
     let mut check =
         |value: &Value, toolbox: &Toolbox, again: bool| check(value, &case.grounds(&toolbox.ledger), again);

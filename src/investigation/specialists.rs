@@ -30,8 +30,7 @@ pub async fn run(case: &Case, means: &Means<'_>, briefs: Vec<(Role, String)>) ->
     let work = briefs.into_iter().map(|(role, brief)| async move {
         let task = format!("{}\n\n## Your brief\n{brief}", case.digest);
         let brief = case.brief(role, task, submission::findings_spec(), Turns { first: 1, most: MOST_TURNS });
-        let agent =
-            Agent { caller: means.caller, observer: means.observer, deadline, reserve: Duration::ZERO };
+        let agent = Agent { deadline, ..means.agent(Duration::ZERO) };
         let toolbox = case.toolbox(role, &Arc::clone(&means.telemetry));
         let mut check = |value: &Value, toolbox: &Toolbox, again: bool| {
             submission::check_findings(value, &case.grounds(&toolbox.ledger), again)

@@ -8,10 +8,10 @@ use crate::clock::{Deadline, Stopwatch};
 use crate::id::Seed;
 use crate::model::backoff::{Backoff, Decision};
 use crate::model::budget::{Budget, Spent, Tripped};
+use crate::model::catalogue::Tier;
 use crate::model::entrance::{Entrance, NoPlace, Place};
 use crate::model::ladder::Ladder;
 use crate::model::remedy::{Remedy, Repair, remedy, repair as changed};
-use crate::model::tier::Tier;
 use crate::model::tuning::fit;
 use crate::model::{
     ConverseReply, ConverseRequest, ErrorClass, Failure, Model, ModelError, ModelId, Provider, StopReason,
@@ -147,7 +147,7 @@ impl Caller {
     /// Returns the time that one more call should be expected to take: the slowest so far, and no less than a call
     /// needs to be worth making.
     pub fn expected_call(&self) -> Duration {
-        let slowest = *self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
+        let slowest = *locked(&self.slowest);
         slowest.max(self.backoff.shortest_call)
     }
 
@@ -190,7 +190,7 @@ impl Caller {
     fn leave_all(&self, leaving: Vec<(ModelId, Failure)>) {
         let mut new = Vec::new();
         {
-            let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut left = locked(&self.left);
             for (model, failure) in leaving {
                 self.ladder.remember(&model, &failure);
                 // Agents ask in parallel, so two may give the same rung up.
@@ -293,7 +293,7 @@ impl Caller {
             if error.class == ErrorClass::TimedOut && deadline.time_left() < self.backoff.shortest_call {
                 return Err(Unanswered::OutOfTime);
             }
-            let jitter = self.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64();
+            let jitter = locked(&self.jitter).f64();
             let time_left = deadline.time_left();
             let repaired = u32::try_from(repairs.len()).unwrap_or(u32::MAX);
             let asked = attempt.saturating_sub(repaired).max(1);
@@ -424,7 +424,7 @@ impl Caller {
         match &result {
             Ok(reply) => {
                 self.budget.charge(&request.agent, model, reply.usage, reply.recording.as_ref());
-                let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut slowest = locked(&self.slowest);
                 *slowest = (*slowest).max(took);
                 self.observer.emit(RunEvent::ModelAnswered {
                     agent: request.agent.clone(),

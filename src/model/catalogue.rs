@@ -106,6 +106,13 @@ pub enum Tier {
     Strong,
 }
 
+impl Tier {
+    /// Returns the tier of a model; one that is not listed counts as strong.
+    pub fn of(model: &ModelId) -> Tier {
+        entry(model).map_or(Tier::Strong, |row| row.tier)
+    }
+}
+
 /// How well a model reasons about an incident, in the words of the seed's table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -170,9 +170,7 @@ mod tests {
     use super::*;
     use crate::model::anthropic::Anthropic;
     use crate::model::openai::OpenAi;
-    use crate::model::{
-        Content, ConverseReply, ConverseRequest, Message, Model, ModelId, Speaker, ToolChoice, Tuning,
-    };
+    use crate::model::{Content, ConverseReply, ConverseRequest, Message, Model, ModelId, Speaker};
 
     /// Answers every request with the same text, or never, and keeps what was asked.
     fn server(answer: Option<&str>) -> (String, Arc<Mutex<Vec<String>>>) {
@@ -212,14 +210,9 @@ mod tests {
 
     async fn ask(model: &dyn Model, id: &str) -> Result<ConverseReply, ModelError> {
         let request = ConverseRequest {
-            agent: "logs".into(),
-            turn: 1,
             system: "rules".into(),
             messages: vec![Message { speaker: Speaker::User, content: vec![Content::Text("go".into())] }],
-            tools: Vec::new(),
-            tool_choice: ToolChoice::Auto,
-            max_tokens: 9,
-            tuning: Tuning::default(),
+            ..ConverseRequest::least()
         };
         model.converse(&ModelId::from(id), &request, Duration::from_secs(5)).await
     }

@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
+use crate::model::catalogue::Tier;
 use crate::model::entrance::Entrance;
 use crate::model::ladder::plan::Plan;
 use crate::model::pace::Quotas;
-use crate::model::tier::Tier;
 use crate::model::{ErrorClass, Failure, ModelId, catalogue};
 
 /// The configured models, best first.

@@ -89,7 +89,7 @@ fn not_configured(provider: Provider) -> ModelError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Content, StopReason, ToolChoice, Tuning, Usage};
+    use crate::model::{Content, StopReason, Usage};
 
     /// Answers with its own name.
     struct Named(&'static str);
@@ -119,16 +119,7 @@ mod tests {
     #[tokio::test]
     async fn each_rung_is_asked_of_the_provider_that_its_id_names() {
         let router = Router::new(Arc::new(Named("bedrock")), Some(Arc::new(Named("anthropic"))), None);
-        let request = ConverseRequest {
-            agent: "logs".into(),
-            turn: 1,
-            system: String::new(),
-            messages: Vec::new(),
-            tools: Vec::new(),
-            tool_choice: ToolChoice::Auto,
-            max_tokens: 9,
-            tuning: Tuning::default(),
-        };
+        let request = ConverseRequest::least();
         let mut said = Vec::new();
         for id in ["us.a.b-v1:0", "anthropic:claude-x", "openai:llama"] {
             let answer = router.converse(&ModelId::from(id), &request, Duration::from_secs(1)).await;

@@ -132,22 +132,28 @@ fn an_alarm_that_is_not_in_alarm_is_looked_at_when_a_person_asks() {
     }
 }
 
-#[test]
-fn an_alarm_that_lost_its_data_has_not_recovered() {
+/// Returns the card of the bad deploy's alarm, read from data of which one thing in one file is another.
+fn card_where(file: &str, before: &str, after: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    copy(&project().join("scenarios/lambda-bad-deploy"), folder.path());
-    let alarms = folder.path().join("alarms.json");
-    let text = std::fs::read_to_string(&alarms).unwrap();
-    let lost = text.replacen("\"StateValue\": \"ALARM\"", "\"StateValue\": \"INSUFFICIENT_DATA\"", 1);
-    assert_ne!(lost, text);
-    std::fs::write(&alarms, lost).unwrap();
-    let event = project().join("scenarios/lambda-bad-deploy/alarm.json");
+    let scenario = project().join("scenarios/lambda-bad-deploy");
+    copy(&scenario, folder.path());
+    let path = folder.path().join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(before), "{before} is not in {file}");
+    std::fs::write(&path, text.replacen(before, after, 1)).unwrap();
+    let event = scenario.join("alarm.json");
     let output = sre_agent(&["investigate", event.to_str().unwrap(), "--depth", "facts", "-q", "--scenario"])
         .arg(folder.path())
         .output()
         .unwrap();
     assert_code(&output, 0);
-    let card = stdout(&output);
+    stdout(&output)
+}
+
+#[test]
+fn an_alarm_that_lost_its_data_has_not_recovered() {
+    let state = |state: &str| format!("\"StateValue\": \"{state}\"");
+    let card = card_where("alarms.json", &state("ALARM"), &state("INSUFFICIENT_DATA"));
     assert!(card.starts_with("⚪ invoice-render-errors"), "{card}");
     assert!(card.contains("No data since 03:05 (not a recovery)"), "{card}");
     assert!(!card.contains("Recovered"), "{card}");
@@ -155,17 +161,7 @@ fn an_alarm_that_lost_its_data_has_not_recovered() {
 
 #[test]
 fn silence_of_a_log_group_counts_only_as_far_back_as_it_keeps_lines() {
-    let folder = tempfile::tempdir().unwrap();
-    copy(&project().join("scenarios/lambda-bad-deploy"), folder.path());
-    let description = folder.path().join("scenario.toml");
-    let text = std::fs::read_to_string(&description).unwrap();
-    std::fs::write(&description, text.replace("retention_days = 30", "retention_days = 3")).unwrap();
-    let event = project().join("scenarios/lambda-bad-deploy/alarm.json");
-    let output = sre_agent(&["investigate", event.to_str().unwrap(), "--depth", "facts", "-q", "--scenario"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert_code(&output, 0);
-    let card = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    let card = card_where("scenario.toml", "retention_days = 30", "retention_days = 3");
+    let card = card.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(card.contains("none in the 3 days before"), "{card}");
 }

@@ -158,3 +158,15 @@ fn a_card_tells_the_way_of_a_prompt_that_left_the_usual_one() {
         assert_eq!(label(&ModelId::from(id)), wanted);
     }
 }
+
+#[test]
+fn the_catalogue_tells_the_tier_and_unknown_models_count_as_strong() {
+    for (model, expected) in [
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", Tier::Fast),
+        ("us.amazon.nova-lite-v1:0", Tier::Fast),
+        ("us.anthropic.claude-sonnet-4-6", Tier::Strong),
+        ("someone.new-model", Tier::Strong),
+    ] {
+        assert_eq!(Tier::of(&ModelId::from(model)), expected, "{model}");
+    }
+}

@@ -4,6 +4,7 @@
 //! geography and in Bedrock, unless the configuration says otherwise in so many words.
 
 use crate::model::{ModelId, ModelKind, Provider, catalogue, geography};
+use crate::run::{Observer, RunEvent};
 
 /// What a ladder is planned from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,20 @@ impl Plan {
         let left_out =
             self.left_out.iter().map(|left| format!("{} is not asked: {}", left.model, left.reason));
         moved.chain(left_out).collect()
+    }
+
+    /// Tells the observer what is asked in this process and where, and what an operator should know.
+    pub fn tell(&self, observer: &Observer) {
+        for message in self.notes() {
+            observer.emit(RunEvent::Warning { message });
+        }
+        for PlannedRung { model, .. } in &self.rungs {
+            observer.emit(RunEvent::ModelClientCreated {
+                model: model.to_string(),
+                region: self.region.clone(),
+                provider: model.provider().as_str().to_owned(),
+            });
+        }
     }
 
     fn push(&mut self, model: ModelId, reason: String, differs: bool) {

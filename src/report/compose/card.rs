@@ -4,7 +4,7 @@ use crate::alarm::{AlarmState, Comparison, reason_datapoints};
 use crate::analysis::companion::quantity;
 use crate::analysis::lead::Lead;
 use crate::clock::Timestamp;
-use crate::evidence::text::{clock_time, moment, number};
+use crate::evidence::text::{clock_time, day, moment, number};
 use crate::evidence::{Body, FactKind, Source, console};
 use crate::finding::VerdictKind;
 use crate::gather::recheck::Condition;
@@ -139,7 +139,7 @@ pub(super) fn state(incident: &Incident, condition: &Condition) -> AlarmState {
 
 /// Tells whether the time is of the day (UTC) at which the report looks.
 fn is_today(incident: &Incident, at: Timestamp) -> bool {
-    at.strftime("%F").to_string() == incident.as_of.strftime("%F").to_string()
+    day(at) == day(incident.as_of)
 }
 
 /// Returns the time of day, with the date where that is another day's.
