@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::gather::telemetry::TelemetryError;
+use crate::model::quota::ListedQuota;
 use crate::model::{Failure, ModelId};
 
 /// An answer, or why there is none.
@@ -88,19 +89,6 @@ pub struct Availability {
     pub in_region: bool,
 }
 
-/// A quota of the account.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Quota {
-    /// `Cross-region model inference requests per minute for …`; the case of "Region" varies.
-    pub name: String,
-    /// Code, for a request to raise it.
-    pub code: String,
-    /// The value that applies.
-    pub value: f64,
-    /// Whether AWS raises it on request.
-    pub adjustable: bool,
-}
-
 /// Everything that was seen of the models' side of the account.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -115,7 +103,7 @@ pub struct Account {
     /// Its profiles.
     pub profiles: Seen<Vec<Profile>>,
     /// The quotas on Bedrock.
-    pub quotas: Seen<Vec<Quota>>,
+    pub quotas: Seen<Vec<ListedQuota>>,
     /// The gates, by id without prefix; only of models that were looked at.
     pub availability: BTreeMap<String, Seen<Availability>>,
     /// What a minimal call brought, by model; empty where none was made.

@@ -250,15 +250,15 @@ impl Run<'_> {
         }
         let work_until = self.deadline.less(self.reserve);
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
-        let Gathered { mut ledger, log_groups } = self
-            .stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
-                format!(
-                    "{} pieces of evidence, {} gaps",
-                    gathered.ledger.items().len(),
-                    gathered.ledger.gaps().len()
-                )
-            })
-            .await;
+        let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
+            format!(
+                "{} pieces of evidence, {} gaps",
+                gathered.ledger.items().len(),
+                gathered.ledger.gaps().len()
+            )
+        });
+        // The depth depends on the quotas; while telemetry is read, reading them costs no time.
+        let (Gathered { mut ledger, log_groups }, ()) = tokio::join!(gathering, self.read_quotas());
         self.keep(&mut record, Stage::Gather, None).await;
         let analysis = self
             .stage(Stage::Analysis, async { analysis::analyse(&self.incident, &ledger) }, |analysis| {

@@ -15,6 +15,7 @@ pub mod ladder;
 pub mod model_id;
 pub mod openai;
 pub mod pace;
+pub mod quota;
 pub mod remedy;
 pub mod router;
 pub mod tuning;
@@ -24,6 +25,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use quota::ListedQuota;
 
 pub use error::{ErrorClass, Failure, ModelError};
 pub use model_id::{ModelId, ModelKind, Provider};
@@ -42,6 +45,11 @@ pub trait Model: Send + Sync {
     /// Returns the ids of the inference profiles that the account can call, asked at most once and only when a model
     /// turns out to need one; a provider without profiles has none.
     fn profiles(&self) -> BoxFuture<'_, Result<Vec<String>, ModelError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Returns the account's quotas on models, asked at most once a process; a provider that lists none has none.
+    fn quotas(&self) -> BoxFuture<'_, Result<Vec<ListedQuota>, ModelError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }

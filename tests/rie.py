@@ -64,6 +64,7 @@ USED_BY_AWS = {
     "logs:CreateLogStream": "Lambda itself writes the function's log",
     "logs:PutLogEvents": "Lambda itself writes the function's log",
 }
+BARE = {"PrimaryModel": "anthropic.claude-sonnet-4-6", "FallbackModels": ""}
 # The scenarios' recorded answers of the model; a scenario may have none yet.
 MISSING_TURN = "emulator: unsupported: no recorded turn"
 EVENTS = sorted(path.name for path in (ROOT / "events").glob("*.json"))
@@ -111,10 +112,11 @@ def free_port() -> int:
             return port
 
 
-def deployed(scenario: Path) -> Template:
+def deployed(scenario: Path, parameters: dict[str, str] | None = None) -> Template:
     """Gives the template as it would be deployed for the scenario's account."""
     settings = tomllib.loads((scenario / "scenario.toml").read_text(encoding="utf-8"))
-    return Template({"SlackWebhookParameterName": settings["parameter"][0]["name"]}, {"FindingsTopic": FINDINGS_TOPIC})
+    webhook = {"SlackWebhookParameterName": settings["parameter"][0]["name"]}
+    return Template({**webhook, **(parameters or {})}, {"FindingsTopic": FINDINGS_TOPIC})
 
 
 def granted_actions(template: Template) -> set[str]:
@@ -131,10 +133,9 @@ def is_granted(template: Template, action: str, resource: str | None) -> bool:
     )
 
 
-def environment(emulator: Emulator) -> dict[str, str]:
+def environment(emulator: Emulator, template: Template) -> dict[str, str]:
     """Gives the function's environment: the template's, and what Lambda and the test add."""
     settings = emulator.settings()
-    template = deployed(emulator.scenario)
     function = template.resource("InvestigateFunction")["Properties"]
     logging = function["LoggingConfig"]
     return {
@@ -197,11 +198,18 @@ def function(folder: Path, variables: dict[str, str]) -> Iterator[tuple[str, Pat
                 process.wait()
 
 
-def investigate(event: str, scenario: str, folder: Path, withheld: frozenset[str] = frozenset()) -> Run:
+def investigate(
+    event: str,
+    scenario: str,
+    folder: Path,
+    withheld: frozenset[str] = frozenset(),
+    parameters: dict[str, str] | None = None,
+) -> Run:
     """Sends one event through a fresh function beside a fresh emulator that enforces the role, less what is withheld."""
     home = ROOT / "scenarios" / scenario
-    with running(home, granted_actions(deployed(home)) - withheld) as emulator:
-        with function(folder, environment(emulator)) as (address, log):
+    template = deployed(home, parameters)
+    with running(home, granted_actions(template) - withheld) as emulator:
+        with function(folder, environment(emulator, template)) as (address, log):
             request = urllib.request.Request(address, (ROOT / "events" / event).read_bytes(), method="POST")
             try:
                 with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
@@ -221,6 +229,12 @@ def runs(tmp_path_factory) -> dict[str, Run]:
         expected = EXPECTED.get(event, Expected())
         finished[event] = investigate(event, expected.scenario, tmp_path_factory.mktemp(event.removesuffix(".json")))
     return finished
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> Run:
+    """A run whose model is named without its profile, as people copy it from the console."""
+    return investigate("sns-metric-alarm.json", "lambda-bad-deploy", tmp_path_factory.mktemp("bare"), parameters=BARE)
 
 
 def test_every_event_has_an_expectation():
@@ -248,8 +262,17 @@ def test_every_call_to_aws_is_granted_by_the_role_on_its_resource(runs, event):
     assert [call for call in calls if not is_granted(template, *call)] == []
 
 
-def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs):
-    used = {each["iam_action"] for run in runs.values() for each in run.requests} - {None}
+def test_a_model_without_its_profile_is_called_through_the_one_that_is_found(bare):
+    template = deployed(bare.emulator.scenario, BARE)
+    asked = [(each["iam_action"], each["resource"]) for each in bare.requests if each["service"] != "slack"]
+    assert [call for call in set(asked) if not is_granted(template, *call)] == []
+    (profile,) = {resource for action, resource in asked if resource and "inference-profile/" in resource}
+    assert profile.endswith("inference-profile/us.anthropic.claude-sonnet-4-6")
+    assert "CAUSE SHOWN" in bare.everything()["slack"]
+
+
+def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs, bare):
+    used = {each["iam_action"] for run in [*runs.values(), bare] for each in run.requests} - {None}
     granted = {action for run in runs.values() for action in granted_actions(deployed(run.emulator.scenario))}
     assert granted - used == set(USED_BY_AWS), "a grant that nothing uses, or an exception that is none"
 
@@ -262,7 +285,7 @@ def test_every_request_is_one_that_awss_published_service_model_allows(runs, eve
 
 def test_the_runs_ask_every_service_and_answer_the_models_tool_calls(runs):
     asked = [each for run in runs.values() for each in run.requests if each["service"] != "slack"]
-    assert {each["service"] for each in asked} == {"bedrock", "cloudwatch", "lambda", "logs", "sns", "ssm"}
+    assert {each["service"] for each in asked} == {"bedrock", "cloudwatch", "lambda", "logs", "servicequotas", "sns", "ssm"}
     answered = [each for each in asked if each["action"] == "Converse" and '"toolResult"' in each["body"]]
     assert answered, "no conversation went on after a tool call"
 

@@ -1,5 +1,7 @@
 """What template.yaml must hold beyond being valid: the role is as narrow as the product, and the wiring cannot loop."""
 
+import fnmatch
+import json
 import re
 import tomllib
 
@@ -15,6 +17,8 @@ READ_ACTIONS = {
     "logs:FilterLogEvents",
     "lambda:ListVersionsByFunction",
     "lambda:ListAliases",
+    "bedrock:ListInferenceProfiles",
+    "servicequotas:ListServiceQuotas",
 }
 WRITE_ACTIONS = {
     "bedrock:InvokeModel",
@@ -42,39 +46,79 @@ def test_the_role_grants_these_actions_and_no_other():
     assert actions(Template(BOTH_PARAMETERS)) == READ_ACTIONS | WRITE_ACTIONS | PARAMETER_ACTIONS
 
 
-def test_only_the_metric_reads_are_granted_on_everything():
+def test_only_reads_that_know_no_resources_are_granted_on_everything():
     on_everything = {
         action
         for each in Template(BOTH_PARAMETERS).statements()
         if "*" in each["Resource"]
         for action in each["Action"]
     }
-    assert on_everything == {"cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms", "cloudwatch:ListMetrics"}
+    assert on_everything == {
+        "cloudwatch:GetMetricData",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:ListMetrics",
+        "bedrock:ListInferenceProfiles",
+        "servicequotas:ListServiceQuotas",
+    }
 
 
 def test_every_statement_allows_so_nothing_is_hidden_behind_a_deny():
     assert {each["Effect"] for each in Template(BOTH_PARAMETERS).statements()} == {"Allow"}
 
 
-def test_each_configured_model_is_named_once_as_profile_and_once_as_model():
+def profiles(template: Template) -> list[str]:
+    """Gives the profiles that may be called, as patterns; both statements must name the same."""
+    behind = statement(template, "ModelsBehindTheProfiles")
+    assert behind["Resource"] == ["arn:aws:bedrock:*::foundation-model/*"]
+    named = statement(template, "InferenceProfiles")["Resource"]
+    assert behind["Condition"] == {"StringLike": {"bedrock:InferenceProfileArn": named}}
+    assert all(arn.startswith(PROFILE) for arn in named)
+    return [arn.removeprefix(PROFILE) for arn in named]
+
+
+def may_call(template: Template, profile: str) -> bool:
+    return any(fnmatch.fnmatchcase(profile, pattern) for pattern in profiles(template))
+
+
+def test_each_configured_model_is_named_as_it_is_given_as_profile_and_as_model():
     template = Template({"PrimaryModel": "us.amazon.nova-pro-v1:0", "FallbackModels": "us.a.one,us.b.two-v1:0"})
-    profiles = [PROFILE + name for name in ("us.amazon.nova-pro-v1:0", "us.a.one", "us.b.two-v1:0")]
-    assert statement(template, "InferenceProfiles")["Resource"] == profiles
+    assert profiles(template)[:3] == ["us.amazon.nova-pro-v1:0", "us.a.one", "us.b.two-v1:0"]
     assert statement(template, "ModelsOnDemand")["Resource"] == [
         "arn:*:bedrock:*::foundation-model/us.amazon.nova-pro-v1:0",
         "arn:*:bedrock:*::foundation-model/us.a.one",
         "arn:*:bedrock:*::foundation-model/us.b.two-v1:0",
     ]
-    behind = statement(template, "ModelsBehindTheProfiles")
-    assert behind["Resource"] == ["arn:aws:bedrock:*::foundation-model/*"]
-    assert behind["Condition"] == {"StringLike": {"bedrock:InferenceProfileArn": profiles}}
+
+
+@pytest.mark.parametrize("given", ["us.a.one-v1:0", "a.one-v1:0"])
+def test_a_model_may_be_called_through_the_profile_of_any_geography_and_not_through_the_global_one(given):
+    template = Template({"PrimaryModel": given, "FallbackModels": ""})
+    for prefix in ("us", "eu", "jp", "au", "ca", "in"):
+        assert may_call(template, f"{prefix}.a.one-v1:0"), prefix
+    if given.startswith("us."):
+        assert may_call(template, "apac.a.one-v1:0")
+        assert may_call(template, "us-gov.a.one-v1:0")
+    for other in ("global.a.one-v1:0", "us.a.one-v1:0x", "us.a.two-v1:0", "eu.b.one-v1:0"):
+        assert not may_call(template, other), other
+
+
+def test_a_global_profile_may_be_called_where_it_is_named():
+    template = Template({"PrimaryModel": "us.a.one", "FallbackModels": "global.b.two"})
+    assert may_call(template, "global.b.two")
+    assert not may_call(template, "global.a.one")
+
+
+def test_the_roles_policies_keep_within_what_iam_takes():
+    """The inline policies of a role may hold 10,240 characters, white space not counted."""
+    many = ",".join(f"us.anthropic.claude-sonnet-4-5-20250929-v{n}:0" for n in range(1, 6))
+    role = Template({**BOTH_PARAMETERS, "FallbackModels": many}).statements()
+    assert len(re.sub(r"\s", "", json.dumps(role))) < 10_240
 
 
 def test_without_fallbacks_no_arn_ends_in_an_empty_model():
-    template = Template({"FallbackModels": ""})
-    assert statement(template, "InferenceProfiles")["Resource"] == [
-        PROFILE + "us.anthropic.claude-3-5-sonnet-20241022-v2:0"
-    ]
+    named = profiles(Template({"FallbackModels": ""}))
+    assert named[0] == "us.anthropic.claude-3-5-sonnet-20241022-v2:0"
+    assert all(name.endswith("anthropic.claude-3-5-sonnet-20241022-v2:0") for name in named)
 
 
 @pytest.mark.parametrize("hostile", ["*", "us.*", "a,b", "a/../b", "arn:aws:bedrock:us-east-1::x/y", ""])

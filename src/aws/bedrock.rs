@@ -14,7 +14,8 @@ use aws_sdk_bedrockruntime::config::{Builder, StalledStreamProtectionConfig};
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::{bedrock_control, error};
+use super::{bedrock_control, error, quotas};
+use crate::model::quota::ListedQuota;
 use crate::model::{ConverseReply, ConverseRequest, ErrorClass, Model, ModelError, ModelId};
 
 /// Bedrock in one Region.
@@ -24,6 +25,7 @@ pub struct Bedrock {
     control_plane: aws_sdk_bedrock::Client,
     /// The account's inference profiles, once somebody asked for them and they could be read.
     profiles: OnceCell<Vec<String>>,
+    service_quotas: aws_sdk_servicequotas::Client,
 }
 
 impl Bedrock {
@@ -39,7 +41,9 @@ impl Bedrock {
         let client = client.build();
         let region = client.region().map(ToString::to_string).unwrap_or_default();
         let control_plane = bedrock_control::client(config, Some(&region));
-        Bedrock { client: Client::from_conf(client), region, control_plane, profiles: OnceCell::new() }
+        let service_quotas = quotas::client(config, Some(&region));
+        let client = Client::from_conf(client);
+        Bedrock { client, region, control_plane, profiles: OnceCell::new(), service_quotas }
     }
 
     /// Returns the Region that is asked; empty where none is configured.
@@ -105,6 +109,10 @@ impl Model for Bedrock {
             let list = || bedrock_control::list_profiles(&self.control_plane, id, error::model);
             self.profiles.get_or_try_init(list).await.cloned()
         })
+    }
+
+    fn quotas(&self) -> BoxFuture<'_, Result<Vec<ListedQuota>, ModelError>> {
+        Box::pin(quotas::list(&self.service_quotas, error::model))
     }
 }
 

@@ -4,34 +4,49 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_servicequotas::Client;
+use aws_sdk_servicequotas::config::http::HttpResponse;
+use aws_sdk_servicequotas::error::SdkError;
+use aws_sdk_servicequotas::operation::list_service_quotas::ListServiceQuotasError;
 
 use super::error::telemetry;
 use super::for_data;
-use crate::doctor::{Quota, Seen};
+use crate::doctor::Seen;
+use crate::model::quota::ListedQuota;
 
 /// Time for all pages; Bedrock has several hundred quotas.
 const LIST_TIME: Duration = Duration::from_secs(45);
 
 /// Lists the quotas that apply to the account in a Region.
-pub async fn bedrock_quotas(config: &SdkConfig, region: Option<&str>) -> Seen<Vec<Quota>> {
+pub async fn bedrock_quotas(config: &SdkConfig, region: Option<&str>) -> Seen<Vec<ListedQuota>> {
     const ACTION: &str = "servicequotas:ListServiceQuotas";
-    let client = Client::new(&super::in_region(for_data(config), region));
-    let reading = async {
-        let mut found = Vec::new();
-        let mut pages =
-            client.list_service_quotas().service_code("bedrock").max_results(100).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| telemetry(ACTION, &error))?;
-            found.extend(page.quotas().iter().filter_map(|quota| {
-                Some(Quota {
-                    name: quota.quota_name()?.to_owned(),
-                    code: quota.quota_code().unwrap_or_default().to_owned(),
-                    value: quota.value()?,
-                    adjustable: quota.adjustable(),
-                })
-            }));
-        }
-        Ok(found)
-    };
+    let client = client(config, region);
+    let reading = list(&client, |error| telemetry(ACTION, error));
     super::within(LIST_TIME, ACTION, reading).await
+}
+
+/// Makes the client; without a `region` it asks in the configuration's.
+pub(super) fn client(config: &SdkConfig, region: Option<&str>) -> Client {
+    Client::new(&super::in_region(for_data(config), region))
+}
+
+/// Reads all quotas on Bedrock, page after page.
+pub(super) async fn list<E>(
+    client: &Client,
+    failed: impl Fn(&SdkError<ListServiceQuotasError, HttpResponse>) -> E,
+) -> Result<Vec<ListedQuota>, E> {
+    let mut found = Vec::new();
+    let mut pages =
+        client.list_service_quotas().service_code("bedrock").max_results(100).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| failed(&error))?;
+        found.extend(page.quotas().iter().filter_map(|quota| {
+            Some(ListedQuota {
+                name: quota.quota_name()?.to_owned(),
+                code: quota.quota_code().unwrap_or_default().to_owned(),
+                value: quota.value()?,
+                adjustable: quota.adjustable(),
+            })
+        }));
+    }
+    Ok(found)
 }

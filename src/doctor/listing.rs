@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::doctor::{Account, Lifecycle, models, quota};
+use crate::doctor::{Account, Lifecycle, models};
 use crate::evidence::text::day;
 use crate::iam::{Access, access};
 use crate::model::catalogue::Tier;
-use crate::model::{ModelId, catalogue};
+use crate::model::{ModelId, catalogue, quota};
 
 /// One way to call a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]

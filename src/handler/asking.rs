@@ -1,10 +1,11 @@
 //! The model side of a run: how deep it goes, what it may spend, and the agents.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::{Run, Why};
+use super::{Run, Services, Why};
 use crate::analysis::{Analysis, Lead};
 use crate::clock::{Clock, Deadline};
 use crate::diagnosis;
@@ -19,6 +20,9 @@ use crate::model::{Failure, ModelId, Usage, catalogue};
 use crate::redact::Fence;
 use crate::report::steps;
 use crate::run::{RunEvent, Stage};
+
+/// Time for the list of quotas, six or seven pages: telemetry takes about as long to read.
+const QUOTAS_TIME: Duration = Duration::from_secs(5);
 
 /// What the model side of a run left behind.
 pub(super) struct Asked {
@@ -127,6 +131,15 @@ impl Run<'_> {
         let left = caller.left();
         self.diagnose(&left);
         Asked { investigation: Some(investigation), left, spent, why_facts: None, depth: chosen }
+    }
+
+    /// Learns what the account lets through of each model, where a model may be asked.
+    pub(super) async fn read_quotas(&self) {
+        let Services { config, model, ladder, .. } = self.services;
+        if let (true, Some(model)) = (config.depth != Some(Depth::Facts), model) {
+            let limit = QUOTAS_TIME.min(config.gather_time);
+            ladder.read_quotas(model.as_ref(), limit, self.observer).await;
+        }
     }
 
     /// The calendar by which a provider retires its models, also while the incident is a recording.

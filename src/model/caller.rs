@@ -354,6 +354,7 @@ impl Caller {
                 wait.as_secs_f64().ceil(),
                 deadline.time_left().as_secs()
             ),
+            NoPlace::TooLarge if quota.requests == Some(0) => "its quota lets no request through".to_owned(),
             NoPlace::TooLarge => format!("the request is larger than its quota of {rates}"),
             NoPlace::OutOfTime => "no time was left".to_owned(),
         }

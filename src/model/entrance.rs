@@ -54,6 +54,11 @@ impl Entrance {
         self.pace.quota()
     }
 
+    /// Takes over the quota that the account lists, where the configuration has none.
+    pub fn list(&self, listed: Quota) {
+        self.pace.list(listed);
+    }
+
     /// Returns how many of `calls` usual requests would be sent within `time`.
     pub fn room(&self, calls: u32, time: Duration) -> u32 {
         self.pace.room(calls, USUAL_TOKENS, time)

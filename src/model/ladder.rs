@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use crate::clock::Stopwatch;
 use crate::model::catalogue::Tier;
 use crate::model::entrance::Entrance;
 use crate::model::ladder::plan::Plan;
 use crate::model::pace::Quotas;
-use crate::model::{ErrorClass, Failure, ModelId, catalogue};
+use crate::model::{ErrorClass, Failure, Model, ModelId, catalogue, quota};
+use crate::run::{Observer, RunEvent};
 
 /// The configured models, best first.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Ladder {
     /// Region of Bedrock, and whether a profile may be global; empty and false where the ladder was not planned.
     region: String,
     allow_global: bool,
+    /// Set once the account was asked for its quotas, whatever came of it.
+    quotas_asked: OnceCell<()>,
 }
 
 #[derive(Debug)]
@@ -50,7 +55,30 @@ impl Ladder {
             spelled: Mutex::default(),
             region: String::new(),
             allow_global: false,
+            quotas_asked: OnceCell::new(),
         }
+    }
+
+    /// Asks the account what it lets through of each model, once a process: what is listed paces the rungs, where the
+    /// configuration does not. Where nothing comes in `limit`, the rates are learned from refusals instead.
+    pub async fn read_quotas(&self, model: &dyn Model, limit: Duration, observer: &Observer) {
+        let ask = async {
+            let listed = tokio::time::timeout(limit, model.quotas()).await;
+            let why = match listed {
+                Ok(Ok(listed)) => {
+                    for rung in &self.rungs {
+                        rung.entrance.list(quota::of(&rung.model, &listed));
+                    }
+                    return;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer in {} s", limit.as_secs()),
+            };
+            let message =
+                format!("the account's quotas could not be read, rates are learned from refusals: {why}");
+            observer.emit(RunEvent::Warning { message });
+        };
+        self.quotas_asked.get_or_init(|| ask).await;
     }
 
     /// Returns the ladder of a plan.
@@ -153,7 +181,15 @@ fn memory(class: ErrorClass) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use futures::future::BoxFuture;
+
     use super::*;
+    use crate::model::pace::Quota;
+    use crate::model::quota::ListedQuota;
+    use crate::model::{ConverseReply, ConverseRequest, ModelError};
+    use crate::run::Stamped;
 
     fn failure(class: ErrorClass) -> Failure {
         Failure {
@@ -183,6 +219,73 @@ mod tests {
         tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!((ladder.known_dead(&denied), ladder.known_dead(&subscribing)), (None, None));
         assert!(ladder.known_dead(&retired).is_some());
+    }
+
+    /// Lists its quotas after a while, or refuses to.
+    struct Lists(Result<Vec<ListedQuota>, ModelError>, Duration);
+
+    impl Model for Lists {
+        fn converse<'a>(
+            &'a self,
+            _model: &'a ModelId,
+            _request: &'a ConverseRequest,
+            _time_limit: Duration,
+        ) -> BoxFuture<'a, Result<ConverseReply, ModelError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn quotas(&self) -> BoxFuture<'_, Result<Vec<ListedQuota>, ModelError>> {
+            Box::pin(async {
+                tokio::time::sleep(self.1).await;
+                self.0.clone()
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn listed_quotas_pace_what_the_configuration_leaves_open_and_are_asked_once() {
+        let quota = |unit: &str, value| ListedQuota {
+            name: format!("Cross-Region model inference {unit} per minute for Amazon Nova Pro"),
+            code: "L-00000000".into(),
+            value,
+            adjustable: true,
+        };
+        let listed = vec![quota("requests", 3.0), quota("tokens", 50_000.0)];
+        let denied = ModelError {
+            class: ErrorClass::AccessDenied,
+            message: "not authorized".into(),
+            request_id: None,
+            retry_after: None,
+        };
+        let model = ModelId::from("us.amazon.nova-pro-v1:0");
+        let configured = Quota { requests: None, tokens: Some(9_000) };
+        let quotas = Quotas { models: BTreeMap::from([(model.clone(), configured)]), ..Quotas::default() };
+        let limit = Duration::from_secs(5);
+        for (lists, known, warning) in [
+            (Lists(Ok(listed.clone()), limit / 2), Some(3), None),
+            (Lists(Ok(listed), limit * 2), None, Some("no answer in 5 s")),
+            (Lists(Err(denied), Duration::ZERO), None, Some("not authorized")),
+            (Lists(Ok(Vec::new()), Duration::ZERO), None, None),
+        ] {
+            let ladder = Ladder::new([model.clone()], 4, &quotas);
+            let told = Arc::new(Mutex::new(Vec::new()));
+            let heard = Arc::clone(&told);
+            let hear = move |stamped: &Stamped| heard.lock().unwrap().push(stamped.event.clone());
+            let observer = Observer::new(vec![Arc::new(hear)]);
+            for _ in 0..2 {
+                ladder.read_quotas(&lists, limit, &observer).await;
+            }
+            let in_force = ladder.entrance(&model).unwrap().quota();
+            assert_eq!(in_force, Quota { requests: known, tokens: Some(9_000) });
+            let told = told.lock().unwrap();
+            match (warning, told.as_slice()) {
+                (None, []) => {}
+                (Some(words), [RunEvent::Warning { message }]) => {
+                    assert!(message.contains(words), "{message}");
+                }
+                _ => panic!("{told:?}"),
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
-use crate::model::ModelId;
+use crate::model::{ModelId, geography};
 
 /// What a provider lets through of one model in a minute; `None` is not known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,7 +22,8 @@ pub struct Quota {
 /// The quotas of an account: plain data, from the configuration or from a service that knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quotas {
-    /// By model id, inference profile id or ARN; an entry without geography prefix holds for every profile of its model.
+    /// By model id, inference profile id or ARN; an entry without geography prefix holds for every profile of its model,
+    /// and one of a geography (`us.…`) for the model's profiles in other geographies.
     pub models: BTreeMap<ModelId, Quota>,
     /// How long the provider's minute is: shorter only against an emulator.
     pub minute: Duration,
@@ -38,7 +39,15 @@ impl Quotas {
     /// Returns the quota of a model; nothing is known of one that is not listed.
     pub fn of(&self, model: &ModelId) -> Quota {
         let bare = || self.models.get(&ModelId::from(model.base()));
-        self.models.get(model).or_else(bare).copied().unwrap_or_default()
+        // A model that moved to the Region's own geography keeps its quota: an account has one for all of them, but for
+        // the global profile.
+        let is_regional = |id: &ModelId| id.geography().is_some_and(|prefix| prefix != geography::GLOBAL);
+        let moved = || {
+            let sibling = |id: &&ModelId| is_regional(id) && id.base() == model.base();
+            let (_, quota) = self.models.iter().find(|(id, _)| is_regional(model) && sibling(id))?;
+            Some(quota)
+        };
+        self.models.get(model).or_else(bare).or_else(moved).copied().unwrap_or_default()
     }
 }
 
@@ -61,7 +70,8 @@ const LEAST_SLACK: Duration = Duration::from_millis(250);
 /// The account of one model.
 #[derive(Debug)]
 pub struct Pace {
-    given: Quota,
+    /// What the configuration says; it goes before what the account lists.
+    configured: Quota,
     /// The provider's minute with the slack.
     minute: Duration,
     learned_for: Duration,
@@ -77,6 +87,8 @@ struct State {
     sent: Vec<Sent>,
     /// In order of asking.
     waiting: Vec<Waiting>,
+    /// What the account lists, once that was read.
+    listed: Quota,
     learned: Option<(Quota, Duration)>,
 }
 
@@ -102,9 +114,9 @@ pub struct Ticket<'a> {
 
 impl Pace {
     /// Returns the account of a model of which nothing was sent yet.
-    pub fn new(given: Quota, minute: Duration) -> Self {
+    pub fn new(configured: Quota, minute: Duration) -> Self {
         Pace {
-            given,
+            configured,
             minute: minute + (minute / 20).max(LEAST_SLACK),
             learned_for: minute * LEARNED_FOR,
             since: Stopwatch::start(),
@@ -122,7 +134,12 @@ impl Pace {
         })
     }
 
-    /// Returns the quota in force: what was given, and what was learned where that is less.
+    /// Takes over what the account lists.
+    pub fn list(&self, listed: Quota) {
+        self.with(|state| state.listed = listed);
+    }
+
+    /// Returns the quota in force: what was configured or else listed, and what was learned where that is less.
     pub fn quota(&self) -> Quota {
         self.with(|state| self.in_force(state))
     }
@@ -153,8 +170,12 @@ impl Pace {
 
     fn in_force(&self, state: &State) -> Quota {
         let now = self.since.elapsed();
+        let given = Quota {
+            requests: self.configured.requests.or(state.listed.requests),
+            tokens: self.configured.tokens.or(state.listed.tokens),
+        };
         let learned = state.learned.filter(|(_, at)| now < *at + self.learned_for);
-        learned.map_or(self.given, |(learned, _)| less(self.given, learned))
+        learned.map_or(given, |(learned, _)| less(given, learned))
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {

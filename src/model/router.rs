@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+use crate::model::quota::ListedQuota;
 use crate::model::{ConverseReply, ConverseRequest, ErrorClass, Model, ModelError, ModelId, Provider};
 
 /// The providers beside Bedrock that are configured.
@@ -70,6 +71,10 @@ impl Model for Router {
 
     fn profiles(&self) -> BoxFuture<'_, Result<Vec<String>, ModelError>> {
         self.bedrock.profiles()
+    }
+
+    fn quotas(&self) -> BoxFuture<'_, Result<Vec<ListedQuota>, ModelError>> {
+        self.bedrock.quotas()
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use sre_agent::model::ModelId;
 use sre_agent::model::ladder::Ladder;
 use sre_agent::model::pace::Quota;
-use sre_agent_emulator::{CallOutcome, ConverseCall, ScriptedAnswer};
+use sre_agent_emulator::{CallOutcome, ConverseCall, Quota as ListedQuota, ScriptedAnswer};
 
 use crate::incident_run::{BAD_DEPLOY, IncidentRun, alarm_of, answering, sns_event};
 use crate::script::{Turn, call, careful, conclusion};
@@ -48,7 +48,16 @@ struct Came {
     calls: Vec<ConverseCall>,
 }
 
-async fn two_alarms_at(requests: u32, minute: Duration, known: bool) -> Came {
+/// How the rate comes to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rate {
+    Configured,
+    /// Service Quotas lists it, and nothing else says it.
+    Listed,
+    ToBeLearned,
+}
+
+async fn two_alarms_at(requests: u32, minute: Duration, rate: Rate) -> Came {
     let mut options =
         answering(
             |turn: &Turn| {
@@ -57,11 +66,18 @@ async fn two_alarms_at(requests: u32, minute: Duration, known: bool) -> Came {
         );
     options.bedrock.requests_per_minute = Some(requests);
     options.bedrock.minute = minute;
+    if rate == Rate::Listed {
+        options.bedrock.account.quotas.push(ListedQuota {
+            name: "Cross-Region model inference requests per minute for Anthropic Claude Sonnet 4.6".into(),
+            value: Some(requests.into()),
+            ..ListedQuota::default()
+        });
+    }
     let mut run = IncidentRun::start(options).await;
     let config = &mut run.services.config;
     config.publish_reserve = Duration::from_secs(4);
     config.quotas.minute = minute;
-    if known {
+    if rate == Rate::Configured {
         let quota = Quota { requests: Some(requests), tokens: None };
         config.quotas.models.insert(ModelId::from(SONNET), quota);
     }
@@ -77,8 +93,7 @@ async fn two_alarms_at(requests: u32, minute: Duration, known: bool) -> Came {
     let came = Came { outcomes: outcomes.collect(), calls: run.emulator.converse_calls() };
     let refused = came.calls.iter().filter(|call| throttled(call)).count();
     println!(
-        "{requests} a minute, {}: {} requests, {refused} refused, {:?}",
-        if known { "known" } else { "to be learned" },
+        "{requests} a minute, {rate:?}: {} requests, {refused} refused, {:?}",
         came.calls.len(),
         came.outcomes
     );
@@ -94,8 +109,14 @@ fn assert_reported(came: &Came) {
 
 #[tokio::test]
 async fn with_a_known_rate_nothing_is_refused_and_both_alarms_get_a_report_of_a_model() {
-    for (requests, minute) in [(1, LONG_MINUTE), (2, MINUTE), (10, MINUTE)] {
-        let came = two_alarms_at(requests, minute, true).await;
+    for (requests, minute, rate) in [
+        (1, LONG_MINUTE, Rate::Configured),
+        (1, LONG_MINUTE, Rate::Listed),
+        (2, MINUTE, Rate::Configured),
+        (2, MINUTE, Rate::Listed),
+        (10, MINUTE, Rate::Configured),
+    ] {
+        let came = two_alarms_at(requests, minute, rate).await;
         assert_reported(&came);
         assert_eq!(came.calls.iter().filter(|call| throttled(call)).count(), 0, "{requests}");
         let expected =
@@ -108,7 +129,7 @@ async fn with_a_known_rate_nothing_is_refused_and_both_alarms_get_a_report_of_a_
 #[tokio::test]
 async fn with_an_unknown_rate_only_what_was_under_way_at_the_first_refusal_is_refused() {
     for requests in [1, 2, 10] {
-        let came = two_alarms_at(requests, MINUTE, false).await;
+        let came = two_alarms_at(requests, MINUTE, Rate::ToBeLearned).await;
         assert_reported(&came);
         let refused = came.calls.iter().filter(|call| throttled(call)).count();
         assert!(refused <= usize::try_from(WIDEST).unwrap(), "{refused} refused at {requests}");

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::doctor::{Examination, Identity, Quota};
+use crate::doctor::{Examination, Identity};
 use crate::evidence::Status;
 use crate::gather::telemetry::TelemetryError;
+use crate::model::quota::ListedQuota;
 use crate::model::{ErrorClass, Failure};
 
 const SONNET: &str = "us.anthropic.claude-sonnet-4-6";
@@ -50,7 +51,7 @@ fn account() -> Account {
         }),
         offered: Ok(vec![offered("anthropic.claude-sonnet-4-6")]),
         profiles: Ok(vec![profile_of(SONNET)]),
-        quotas: Ok(vec![Quota {
+        quotas: Ok(vec![ListedQuota {
             name: "Cross-region model inference requests per minute for Anthropic Claude Sonnet 4.6".into(),
             code: "L-00000000".into(),
             value: 200.0,

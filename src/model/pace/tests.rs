@@ -124,6 +124,21 @@ async fn tokens_count_as_reserved_until_the_answer_tells_how_many_there_were() {
 }
 
 #[test]
+fn a_profiles_quota_follows_the_model_to_another_geography_and_not_to_the_global_profile() {
+    let models = BTreeMap::from([(ModelId::from("us.a.b-v1:0"), requests(2))]);
+    let quotas = Quotas { models, ..Quotas::default() };
+    for (model, found) in [
+        ("us.a.b-v1:0", requests(2)),
+        ("eu.a.b-v1:0", requests(2)),
+        ("global.a.b-v1:0", Quota::default()),
+        ("a.b-v1:0", Quota::default()),
+        ("eu.a.c-v1:0", Quota::default()),
+    ] {
+        assert_eq!(quotas.of(&ModelId::from(model)), found, "{model}");
+    }
+}
+
+#[test]
 fn a_quota_of_the_bare_model_holds_for_its_profiles_and_a_profiles_own_goes_first() {
     let models = [("anthropic.claude-sonnet-4-6", 5), ("eu.anthropic.claude-sonnet-4-6", 2)];
     let models = models.map(|(id, most)| (ModelId::from(id), requests(most)));
