@@ -141,6 +141,13 @@ impl AwsTelemetry {
     }
 }
 
+impl AwsTelemetry {
+    /// Lists the account's alarms in the Region, up to two thousand: what a question in plain words can be about.
+    pub async fn alarms(&self) -> Result<Vec<AlarmSnapshot>, TelemetryError> {
+        cloudwatch::alarms(&self.cloudwatch, &self.region).await
+    }
+}
+
 impl std::fmt::Debug for AwsTelemetry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "AwsTelemetry({})", self.region)

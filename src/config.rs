@@ -178,8 +178,9 @@ impl Config {
 /// Takes one variable over; an empty one counts as unset.
 fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault>) {
     if !VARIABLES.iter().any(|(known, _)| *known == name) {
-        let nearest =
-            VARIABLES.iter().map(|(known, _)| *known).min_by_key(|known| edit_distance(known, name));
+        // Farther than a few letters it is no slip of the pen, and a guess would only mislead.
+        let near = VARIABLES.iter().map(|(known, _)| (edit_distance(known, name), *known));
+        let nearest = near.filter(|(distance, _)| *distance <= 6).min().map(|(_, known)| known);
         let hint = nearest.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
         faults.push(Fault { key: name.to_owned(), reason: format!("unknown variable{hint}") });
         return;

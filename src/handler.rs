@@ -23,8 +23,8 @@ use crate::incident::Incident;
 use crate::model::Model;
 use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
-use crate::report::Document;
 use crate::report::compose::{self, Told};
+use crate::report::{self, Document};
 use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
 use crate::store::Store;
 
@@ -124,8 +124,8 @@ pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Re
     for record in parse_event(event).records {
         match record {
             WakeUp::Alarm(alarm) => wanted.push((*alarm, Why::StateChange)),
-            WakeUp::Manual { alarm_name } => match by_name(&alarm_name, deadline, services).await {
-                Ok(alarm) => wanted.push((alarm, Why::AskedByName)),
+            WakeUp::Manual { alarm_name, question } => match by_name(&alarm_name, deadline, services).await {
+                Ok(alarm) => wanted.push((alarm, question.map_or(Why::AskedByName, Why::Question))),
                 Err(reason) => ignore(services, &mut response, reason),
             },
             WakeUp::Ignored { reason } => ignore(services, &mut response, reason),
@@ -150,12 +150,32 @@ fn ignore(services: &Services, response: &mut Response, reason: String) {
 }
 
 /// Why a run begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Why {
     /// The alarm changed its state: reported once, and investigated where it went to ALARM.
     StateChange,
     /// A person asked for the alarm by its name: investigated whatever its state, and as often as it is asked for.
     AskedByName,
+    /// A person asks this about the alarm: one analyst answers, and nothing is investigated beyond the digest.
+    Question(String),
+}
+
+impl Why {
+    /// Tells whether a person waits for it: whatever the alarm's state, and as often as it is asked for.
+    fn is_asked(&self) -> bool {
+        match self {
+            Why::StateChange => false,
+            Why::AskedByName | Why::Question(_) => true,
+        }
+    }
+
+    /// Returns the question, where there is one.
+    fn question(&self) -> Option<&str> {
+        match self {
+            Why::Question(question) => Some(question),
+            Why::StateChange | Why::AskedByName => None,
+        }
+    }
 }
 
 /// A person asks by name: the alarm as `CloudWatch` has it now. One that is not in ALARM is looked at as if it had
@@ -200,10 +220,7 @@ impl Run<'_> {
             as_of: self.incident.as_of.to_string(),
         });
         // An earlier try that died after composing the report left it here: only the posting is still to be done.
-        let resumed = earlier.and_then(|record| {
-            let document = serde_json::from_value::<Document>(record.document.clone()?).ok()?;
-            Some((record, document))
-        });
+        let resumed = earlier.and_then(|record| self.composed(record));
         let (mut record, document, spent) = match resumed {
             Some((record, mut document)) => {
                 // It tells a state that is a try old; what is posted must be true now.
@@ -229,6 +246,28 @@ impl Run<'_> {
             agents: spent.shares(),
         });
         summary
+    }
+
+    /// Returns an earlier try's record with the document that it had composed, where both are of a format that is known
+    /// here: another version of the program may have written them.
+    fn composed(&self, record: RunRecord) -> Option<(RunRecord, Document)> {
+        let document = record.document.clone()?;
+        let format = document.get("format").and_then(serde_json::Value::as_u64);
+        let refused = if record.format != RECORD_FORMAT {
+            format!("the record has format {}, this version reads {RECORD_FORMAT}", record.format)
+        } else if format != Some(u64::from(report::FORMAT)) {
+            let found = format.map_or_else(|| "no format".to_owned(), |format| format!("format {format}"));
+            format!("its report has {found}, this version reads {}", report::FORMAT)
+        } else {
+            match serde_json::from_value(document) {
+                Ok(document) => return Some((record, document)),
+                Err(error) => format!("its report cannot be read: {error}"),
+            }
+        };
+        let message =
+            format!("an earlier try of this alarm is not continued, it is investigated anew: {refused}");
+        self.observer.emit(RunEvent::Warning { message });
+        None
     }
 
     /// Everything up to the composed document.
@@ -281,6 +320,7 @@ impl Run<'_> {
             condition: &condition,
             investigation: asked.investigation.as_ref(),
             depth: &asked.depth,
+            question: self.why.question(),
             also: &self.also,
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
@@ -288,7 +328,8 @@ impl Run<'_> {
             log_groups: &log_groups,
             took: watch.elapsed(),
         });
-        record.outcome = Some(compose::outcome_name(asked.investigation.as_ref()).to_owned());
+        let outcome = compose::outcome_name(asked.investigation.as_ref(), self.why.question().is_some());
+        record.outcome = Some(outcome.to_owned());
         self.keep(&mut record, Stage::Report, Some(&document)).await;
         (record, document, asked.spent)
     }

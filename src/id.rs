@@ -93,11 +93,6 @@ impl RunId {
     pub fn mint(seed: Seed) -> Self {
         RunId(seed.for_purpose("run id").hex(6))
     }
-
-    /// Restores an id that was stored or typed.
-    pub fn from_text(text: &str) -> Self {
-        RunId(text.to_owned())
-    }
 }
 
 impl IncidentId {

@@ -52,6 +52,8 @@ pub struct Case {
     pub steps: Vec<(String, String)>,
     /// What the playbook says cannot be seen for this kind of resource.
     pub blind_spots: Vec<String>,
+    /// What a person wants to know, where the run is to answer a question.
+    pub question: Option<String>,
     /// Account and Region of the incident.
     pub place: Place,
     /// Marks around untrusted text.
@@ -197,11 +199,13 @@ fn finish(
     agents: Vec<AgentEnd>,
     observer: &Observer,
 ) -> Investigation {
-    let unseen = !case.ledger.gaps().is_empty() || !case.blind_spots.is_empty();
+    // What a playbook can never see counts only where an agent found that it would show the cause.
+    let unseen = !case.ledger.gaps().is_empty() || !conclusion.not_visible.is_empty();
     let verdict = verdict::decide(&conclusion.claims, review.as_ref(), unseen);
-    // Where a cause stands it is told in the statement's place.
+    // Where a cause stands it is told in the statement's place; to a question the statement is the answer.
     let has_cause = matches!(verdict.kind, VerdictKind::CauseShown | VerdictKind::LikelyCause);
-    let statement = conclusion.statement.filter(|statement| !has_cause || statement.removed);
+    let is_told = |statement: &Checked| !has_cause || statement.removed || case.question.is_some();
+    let statement = conclusion.statement.filter(is_told);
     let mut counts = Counts::default();
     for checked in conclusion.claims.iter().chain(&statement) {
         counts.add(checked);
@@ -272,7 +276,7 @@ impl Case {
         let has_something = |role: &Role| match role {
             Role::Logs => !self.log_groups.is_empty(),
             Role::Changes => self.ledger.of_source(Source::Changes).next().is_some(),
-            Role::Metrics | Role::Supervisor | Role::Reviewer | Role::Analyst => true,
+            Role::Metrics | Role::Supervisor | Role::Reviewer | Role::Analyst | Role::Question => true,
         };
         Role::SPECIALISTS.into_iter().filter(has_something).collect()
     }
@@ -393,7 +397,7 @@ async fn conclude(
     let agent = means.agent(means.caller.expected_call());
     let toolbox = case.toolbox(Role::Supervisor, &means.telemetry);
     let mut check = |value: &serde_json::Value, toolbox: &Toolbox, again: bool| {
-        submission::check_conclusion(value, &case.grounds(&toolbox.ledger), &case.steps, again)
+        submission::check_conclusion(value, case, &case.grounds(&toolbox.ledger), again)
     };
     let report = agent.run(brief, toolbox, &mut check).await;
     agents.push(AgentEnd { agent: "supervisor".into(), outcome: report.outcome.describe() });

@@ -104,6 +104,18 @@ pub enum Content {
         /// The provider's signature over it.
         signature: Option<String>,
     },
+    /// Reasoning that the provider encrypted, to be echoed unchanged.
+    RedactedReasoning {
+        /// Base64 of the provider's bytes.
+        data: String,
+    },
+}
+
+impl Content {
+    /// Tells whether it is a model's thought, readable or not.
+    pub fn is_reasoning(&self) -> bool {
+        matches!(self, Content::Reasoning { .. } | Content::RedactedReasoning { .. })
+    }
 }
 
 /// A tool as a model is told about it.

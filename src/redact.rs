@@ -70,6 +70,14 @@ impl Rule {
         whole.strip_prefix(keep).is_some_and(|value| value.starts_with("<*>"))
     }
 
+    /// Tells whether what would be replaced is a number of tokens (`max_tokens: 4096`), which is no secret.
+    fn is_count(found: &Captures<'_>, whole: &str) -> bool {
+        let keep = found.name("keep").map(|keep| keep.as_str()).unwrap_or_default();
+        let value = whole.strip_prefix(keep).unwrap_or(whole);
+        let is_number = (1..=9).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && keep.to_ascii_lowercase().contains("tokens")
+    }
+
     fn replacement(&self, found: &Captures<'_>) -> String {
         let part = |name| found.name(name).map(|part| part.as_str()).unwrap_or_default();
         format!("{}[redacted: {}]{}", part("keep"), self.kind, part("after"))
@@ -86,7 +94,10 @@ impl Redacted {
                 .pattern
                 .replace_all(&clean, |found: &Captures<'_>| {
                     let whole = found.get(0).map(|whole| whole.as_str()).unwrap_or_default();
-                    if whole.contains("[redacted:") || Rule::is_wildcard(found, whole) {
+                    if whole.contains("[redacted:")
+                        || Rule::is_wildcard(found, whole)
+                        || Rule::is_count(found, whole)
+                    {
                         whole.to_owned()
                     } else {
                         rule.replacement(found)
@@ -169,6 +180,7 @@ mod tests {
         "Authorization: Bearer abcdefghij0123456789",
         "{\\\"password\\\":\\\"hunter2-Ultra-9\\\"}",
         "{\"token\": \"hunter2-Ultra-9\"}",
+        "tokens=hunter2-Ultra-9",
         "--password hunter2-Ultra-9",
         "https://hooks.slack.com/services/T0/B0/hunter2",
         "DB_PASS=hunter2-Ultra-9",
@@ -212,6 +224,7 @@ mod tests {
             "code sha256 4d967e30b2bd0ae2c19b4a0e8a8e3f6b5a4c3d2e1f00112233445566778899aa",
             "https://example.com:8443/path?x=1",
             "WARN options accessKeyId=<*> token: <*>",
+            "{\"max_tokens\": 4096, \"inputTokens\": 812}",
         ] {
             assert_eq!(Redacted::new(text).as_str(), text);
         }

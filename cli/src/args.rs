@@ -17,6 +17,7 @@ Examples:
   sre-agent demo
   sre-agent doctor --profile prod --region us-east-1
   sre-agent investigate invoice-render-errors --profile prod --depth facts
+  sre-agent --prompt \"Since when does invoice-render fail?\" --profile prod
   sre-agent emulate lambda-bad-deploy --port 4600";
 
 const AFTER_DEMO: &str = "\
@@ -117,9 +118,12 @@ struct Typed {
     /// What to do.
     #[command(subcommand)]
     command: Option<Command>,
-    /// Answer one question: "List your available capabilities and tools"
+    /// Answer one question: "What can you do?" or one about an alarm
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     prompt: Option<String>,
+    /// With --prompt and --scenario: be the model; the question appears in this folder
+    #[arg(long, value_name = "DIR", requires_all = ["prompt", "scenario"], hide = true)]
+    model_by_hand: Option<PathBuf>,
     /// What several commands understand.
     #[command(flatten)]
     shared: Shared,
@@ -138,7 +142,15 @@ pub(crate) enum Asked {
     /// A command.
     Command(Command),
     /// An answer to a question.
-    Prompt(String),
+    Prompt(Prompt),
+}
+
+/// A question in plain words.
+pub(crate) struct Prompt {
+    /// As typed.
+    pub(crate) question: String,
+    /// Folder in which a person answers in the model's place.
+    pub(crate) model_by_hand: Option<PathBuf>,
 }
 
 /// The commands that work.
@@ -342,6 +354,14 @@ pub(crate) struct Trouble {
     pub(crate) model_latency: Option<Duration>,
 }
 
+impl Trouble {
+    /// Returns the local AWS as its scenario has it, but for a person who plays the model in this folder.
+    pub(crate) fn model_by_hand(folder: PathBuf) -> Self {
+        let model_by_hand = Some(folder);
+        Trouble { model_by_hand, deny: Vec::new(), allow: None, throttle_model: None, model_latency: None }
+    }
+}
+
 /// The shared options that a command has a use for; any other one is refused instead of being ignored.
 const USED: &[(&str, &[&str])] = &[
     ("demo", &["depth", "model", "max_cost", "json", "quiet"]),
@@ -362,10 +382,10 @@ pub(crate) fn read() -> Arguments {
     let mut command = Arguments::as_command();
     let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
         refuse_unused(&mut command, &matches)?;
-        let Typed { command: typed, prompt, shared } = Typed::from_arg_matches(&matches)?;
+        let Typed { command: typed, prompt, model_by_hand, shared } = Typed::from_arg_matches(&matches)?;
         let asked = match (typed, prompt) {
             (Some(command), None) => Asked::Command(command),
-            (None, Some(question)) => Asked::Prompt(question),
+            (None, Some(question)) => Asked::Prompt(Prompt { question, model_by_hand }),
             (Some(_), Some(_)) => {
                 return Err(command.error(ErrorKind::ArgumentConflict, "--prompt is asked without a command"));
             }

@@ -26,8 +26,7 @@ pub(crate) async fn run(asked: Investigate, shared: &Shared) -> Result<Ending, F
     let (local, sdk) = wiring::open(shared).await?;
     let mut config = Settings::of(shared, &sdk, local.as_ref()).await?.check(aws::endpoint_override(&sdk))?;
     if sdk.region().is_none() {
-        return Err(Failure::usage("no AWS Region is set")
-            .hint("Give --region, set AWS_REGION, or name a --profile that has one."));
+        return Err(wiring::no_region());
     }
     let time = wiring::fit_times(&mut config, asked.deadline, false);
     say(shared.quiet, plan(&config, time));

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
     let arguments = args::read();
     let shared = &arguments.shared;
     let ended = match arguments.asked {
-        Asked::Prompt(question) => prompt::run(&question, shared),
+        Asked::Prompt(prompt) => prompt::run(&prompt, shared).await,
         Asked::Command(command) => run(command, shared).await,
     };
     match ended {

@@ -135,6 +135,12 @@ pub(crate) async fn open(shared: &Shared) -> Result<(Option<LocalAws>, SdkConfig
     Ok((Some(local), sdk))
 }
 
+/// Says that nothing can be asked of AWS without a Region.
+pub(crate) fn no_region() -> Failure {
+    Failure::usage("no AWS Region is set")
+        .hint("Give --region, set AWS_REGION, or name a --profile that has one.")
+}
+
 /// Loads Region, credentials and endpoint as every AWS tool does, with what was typed before everything else.
 async fn account(shared: &Shared) -> SdkConfig {
     let given = |option: &Option<String>| option.clone().filter(|text| !text.trim().is_empty());

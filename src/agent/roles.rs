@@ -18,6 +18,8 @@ pub enum Role {
     Reviewer,
     /// Reads the digest alone, in a brief run.
     Analyst,
+    /// Answers a person's question from the digest alone.
+    Question,
 }
 
 impl Role {
@@ -33,6 +35,7 @@ impl Role {
             Role::Changes => "changes",
             Role::Reviewer => "reviewer",
             Role::Analyst => "analyst",
+            Role::Question => "question",
         }
     }
 
@@ -50,6 +53,7 @@ impl Role {
             Role::Changes => "reads versions, traffic shifts and configuration differences",
             Role::Reviewer => "tries to refute the proposed cause",
             Role::Analyst => "concludes from the digest alone, in a brief run",
+            Role::Question => "answers a person's question from the digest alone",
         }
     }
 
@@ -62,6 +66,7 @@ impl Role {
             Role::Changes => include_str!("prompts/changes.md"),
             Role::Reviewer => include_str!("prompts/reviewer.md"),
             Role::Analyst => include_str!("prompts/analyst.md"),
+            Role::Question => include_str!("prompts/question.md"),
         }
     }
 
@@ -71,7 +76,7 @@ impl Role {
             Role::Metrics => &["query_metrics", "read_evidence"],
             Role::Logs => &["search_logs", "read_evidence"],
             Role::Changes => &["recent_changes", "read_evidence"],
-            Role::Supervisor | Role::Reviewer | Role::Analyst => &[],
+            Role::Supervisor | Role::Reviewer | Role::Analyst | Role::Question => &[],
         }
     }
 }

@@ -263,7 +263,10 @@ fn tool_call(block: &Content) -> Option<ToolCall> {
         Content::ToolUse { id, name, input } => {
             Some(ToolCall { id: id.clone(), name: name.clone(), input: input.clone() })
         }
-        Content::Text(_) | Content::ToolResult { .. } | Content::Reasoning { .. } => None,
+        Content::Text(_)
+        | Content::ToolResult { .. }
+        | Content::Reasoning { .. }
+        | Content::RedactedReasoning { .. } => None,
     }
 }
 

@@ -15,6 +15,9 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// `CloudWatch`'s limit for an alarm name.
 const MOST_NAME_CHARACTERS: usize = 255;
 
+/// A question is one sentence or two; a model reads it beside the whole digest.
+const MOST_QUESTION_CHARACTERS: usize = 500;
+
 /// What the reader of a refusal can send instead.
 const ACCEPTED: &str =
     "accepted are SNS records with an alarm message, an alarm message itself and {\"alarmName\": \"…\"}";
@@ -24,11 +27,14 @@ const ACCEPTED: &str =
 pub enum WakeUp {
     /// An alarm changed state.
     Alarm(Box<Alarm>),
-    /// A person asks for an alarm by name: `{"alarmName": …}`. Also what is left of an alarm message that does not
-    /// tell the state or its time: `CloudWatch` can be asked for both.
+    /// A person asks for an alarm by name: `{"alarmName": …}`, or a question about it: `{"alarmName": …, "question":
+    /// …}`. Also what is left of an alarm message that does not tell the state or its time: `CloudWatch` can be asked
+    /// for both.
     Manual {
         /// The alarm's name.
         alarm_name: String,
+        /// What is asked, where it is a question.
+        question: Option<String>,
     },
     /// Not an alarm: acknowledged and logged, never retried.
     Ignored {
@@ -160,7 +166,18 @@ fn manual(object: &Map<String, Value>) -> WakeUp {
             "alarmName is not a text of 1 to {MOST_NAME_CHARACTERS} characters; {ACCEPTED}"
         ));
     }
-    WakeUp::Manual { alarm_name: name }
+    let question = match object.get("question") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.chars().count() <= MOST_QUESTION_CHARACTERS => {
+            Some(text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+        }
+        Some(_) => {
+            return WakeUp::ignored(format!(
+                "question is not a text of at most {MOST_QUESTION_CHARACTERS} characters"
+            ));
+        }
+    };
+    WakeUp::Manual { alarm_name: name, question }
 }
 
 fn sns_record(sns: Option<Value>, subscription: Option<&Value>) -> WakeUp {

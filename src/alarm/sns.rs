@@ -90,7 +90,7 @@ pub(crate) fn parse_alarm(message: Map<String, Value>, envelope: &Envelope) -> W
         .or(envelope.sent_at)
         .or_else(|| reason_datapoints(&reason).into_iter().map(|(_, at)| at).max());
     let (Some(new_state), Some(changed_at)) = (new_state, changed_at) else {
-        return WakeUp::Manual { alarm_name: name };
+        return WakeUp::Manual { alarm_name: name, question: None };
     };
     let account = fields.text("AWSAccountId");
     let place = place(parts, &mut fields, account, envelope);

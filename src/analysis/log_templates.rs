@@ -84,18 +84,6 @@ pub fn cluster<'a>(
     templates
 }
 
-/// Groups the lines of the incident and of normal times; see [`cluster`].
-pub fn compare(
-    incident: &[LogLine],
-    normal: &[LogLine],
-    incident_length: SignedDuration,
-    normal_length: SignedDuration,
-) -> Vec<LogTemplate> {
-    let inside = incident.iter().map(|line| (line.at, line.text.as_str(), InWindow::Incident));
-    let outside = normal.iter().map(|line| (line.at, line.text.as_str(), InWindow::Baseline));
-    cluster(inside.chain(outside), Spans { incident: incident_length, baseline: normal_length })
-}
-
 /// Tells whether the line belongs to the template, by the template's text as [`cluster`] wrote it.
 pub fn belongs(line: &str, template: &LogTemplate) -> bool {
     fits(&masked(line), template)

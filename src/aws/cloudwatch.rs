@@ -166,6 +166,28 @@ pub(super) async fn list_metrics(client: &Client, like: &MetricId) -> Result<Vec
     }
 }
 
+/// Pages of a hundred alarms that are read at most.
+const ALARM_PAGES: usize = 20;
+
+/// Lists the account's alarms of both kinds, up to two thousand.
+pub(super) async fn alarms(client: &Client, region: &str) -> Result<Vec<AlarmSnapshot>, TelemetryError> {
+    let mut found = Vec::new();
+    let mut pages = client
+        .describe_alarms()
+        .alarm_types(AlarmType::MetricAlarm)
+        .alarm_types(AlarmType::CompositeAlarm)
+        .max_records(100)
+        .into_paginator()
+        .send();
+    for _ in 0..ALARM_PAGES {
+        let Some(page) = pages.next().await else { break };
+        let page = page.map_err(|error| telemetry(DESCRIBE_ALARMS, &error))?;
+        found.extend(page.metric_alarms().iter().map(|alarm| from_metric_alarm(alarm, region)));
+        found.extend(page.composite_alarms().iter().map(|alarm| from_composite_alarm(alarm, region)));
+    }
+    Ok(found)
+}
+
 /// Reads an alarm of either kind by its name.
 pub(super) async fn alarm(
     client: &Client,

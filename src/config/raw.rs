@@ -132,7 +132,12 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
         Ok(table) => table,
         Err(error) => {
             let error: toml::de::Error = error;
-            faults.push(Fault { key: "document".into(), reason: one_line(error.message()) });
+            let line = error.span().and_then(|span| text.get(..span.start)).map(|before| {
+                let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+                format!("line {}, column {column}: ", before.matches('\n').count() + 1)
+            });
+            let reason = format!("{}{}", line.unwrap_or_default(), one_line(error.message()));
+            faults.push(Fault { key: "document".into(), reason });
             // Without a table there is no format to complain of as well.
             raw.format = Some(1);
             return (raw, faults);

@@ -65,6 +65,19 @@ fn every_fault_is_told_at_once_with_its_key() {
 }
 
 #[test]
+fn a_document_that_is_no_toml_is_told_with_its_place_and_a_strange_variable_without_a_guess() {
+    let layers = Layers {
+        document: Some(("/etc/agent.toml", "format = 1\n[models]\nprimary = =\n")),
+        variables: variables(&[("SRE_AGENT_COLOUR_OF_THE_CARD", "blue")]),
+        ..Layers::default()
+    };
+    let told = Config::load(&layers).unwrap_err().to_string();
+    assert!(told.contains("/etc/agent.toml: document: line 3, column 11: "), "{told}");
+    assert!(told.contains("SRE_AGENT_COLOUR_OF_THE_CARD: unknown variable"), "{told}");
+    assert!(!told.contains("did you mean"), "{told}");
+}
+
+#[test]
 fn an_unknown_format_is_refused_by_name() {
     let layers = Layers { document: Some(("agent.toml", "format = 2")), ..Layers::default() };
     let error = Config::load(&layers).unwrap_err();

@@ -45,7 +45,7 @@ impl Run<'_> {
         let config = &self.services.config;
         let day_left_usd = self.day_left_usd().await;
         let chosen = depth::choose(&Considered {
-            asked: config.depth,
+            asked: self.asked_depth(),
             model_configured: self.services.model.is_some(),
             time_left: work_until.time_left(),
             allowance: self.allowance(work_until),
@@ -106,6 +106,7 @@ impl Run<'_> {
                 .service()
                 .map(|service| service.blind_spots.clone())
                 .unwrap_or_default(),
+            question: self.why.question().map(str::to_owned),
             fence,
         };
         let means = Means {
@@ -142,6 +143,15 @@ impl Run<'_> {
         }
     }
 
+    /// Returns the depth that is asked for. A question has one analyst to answer it, where models may be asked at all.
+    fn asked_depth(&self) -> Option<Depth> {
+        match (self.services.config.depth, self.why.question()) {
+            (Some(Depth::Facts), _) => Some(Depth::Facts),
+            (_, Some(_)) => Some(Depth::Brief),
+            (configured, None) => configured,
+        }
+    }
+
     /// The calendar by which a provider retires its models, also while the incident is a recording.
     fn today() -> String {
         day(Clock::Wall.now())
@@ -168,12 +178,17 @@ impl Run<'_> {
             rivals: lead.map_or(0, |lead| lead.rivals.len()),
             logs: found(Source::Logs),
             changes: found(Source::Changes),
+            // That there is nothing is read as well, and tells something.
+            evidence: ledger.items().iter().any(|item| {
+                matches!(item.source, Source::Metrics | Source::Logs | Source::Changes)
+                    && matches!(item.status, Status::Found | Status::Empty)
+            }),
         }
     }
 
     /// Tells whether the same alarm went off before and was reported with a cause and with the lead that it has now.
     async fn is_known(&self, lead: Option<&Lead>) -> bool {
-        let (Some(lead), Why::StateChange) = (lead, self.why) else { return false };
+        let (Some(lead), Why::StateChange) = (lead, &self.why) else { return false };
         match self.services.store.latest(&self.incident.series).await {
             Ok(Some(earlier)) => {
                 let entity =

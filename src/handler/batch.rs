@@ -53,7 +53,7 @@ fn lanes(wanted: Vec<(Alarm, Why)>) -> Vec<Vec<Unit>> {
             *known == resource && units.first().is_some_and(|unit| unit.alarm.place == alarm.place)
         };
         match lanes.iter_mut().find(of_same) {
-            Some((_, units)) => match units.last_mut().filter(|last| belongs(last, &alarm, why)) {
+            Some((_, units)) => match units.last_mut().filter(|last| belongs(last, &alarm, &why)) {
                 Some(last) => last.also.push(alarm),
                 None => units.push(Unit { alarm, why, also: Vec::new() }),
             },
@@ -65,10 +65,11 @@ fn lanes(wanted: Vec<(Alarm, Why)>) -> Vec<Vec<Unit>> {
 
 /// Tells whether an alarm of the same resource belongs to a run: both went off, by themselves, and together. The same
 /// state change twice does not; the second finds the first one reported.
-fn belongs(unit: &Unit, alarm: &Alarm, why: Why) -> bool {
-    let went_off = |alarm: &Alarm, why| why == Why::StateChange && alarm.new_state == AlarmState::Alarm;
+fn belongs(unit: &Unit, alarm: &Alarm, why: &Why) -> bool {
+    let went_off =
+        |alarm: &Alarm, why: &Why| *why == Why::StateChange && alarm.new_state == AlarmState::Alarm;
     let repeated = std::iter::once(&unit.alarm).chain(&unit.also).any(|known| key(known) == key(alarm));
-    went_off(&unit.alarm, unit.why)
+    went_off(&unit.alarm, &unit.why)
         && went_off(alarm, why)
         && !repeated
         && alarm.changed_at.duration_since(unit.alarm.changed_at).abs() <= TOGETHER
@@ -170,7 +171,7 @@ async fn run(
     let observer = services.observer.for_run(&run_id);
     let name = alarm.name.clone();
     let mut incident = Incident::from_alarm(alarm, services.clock.now(), seed);
-    if why == Why::AskedByName {
+    if why.is_asked() {
         // A recorded seed mints the same run id each time, and the same question is answered each time.
         incident.event = EventKey::of_request(&incident.series, &RunId::mint(Seed::random()));
     }

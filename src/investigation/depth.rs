@@ -88,7 +88,14 @@ impl Considered {
             allowance: None,
             full_cost_usd: None,
             money_left_usd: f64::MAX,
-            features: Features { known: false, lead: true, rivals: 0, logs: true, changes: true },
+            features: Features {
+                known: false,
+                lead: true,
+                rivals: 0,
+                logs: true,
+                changes: true,
+                evidence: true,
+            },
         }
     }
 }
@@ -116,6 +123,8 @@ pub struct Features {
     pub logs: bool,
     /// Whether changes were found.
     pub changes: bool,
+    /// Whether anything of the account could be read at all.
+    pub evidence: bool,
 }
 
 /// Least time for one answer of the fastest models, and its repair.
@@ -132,6 +141,9 @@ pub fn choose(considered: &Considered) -> Choice {
     }
     if !considered.model_configured {
         return choice(Depth::Facts, "no model is configured".into());
+    }
+    if !considered.features.evidence {
+        return choice(Depth::Facts, "nothing could be read that a model could judge".into());
     }
     let seconds = considered.time_left.as_secs();
     if considered.time_left < LEAST_TIME {
@@ -208,7 +220,7 @@ mod tests {
         allowance: None,
         full_cost_usd: Some(0.30),
         money_left_usd: 0.50,
-        features: Features { known: false, lead: true, rivals: 0, logs: true, changes: true },
+        features: Features { known: false, lead: true, rivals: 0, logs: true, changes: true, evidence: true },
     };
 
     fn features(change: impl FnOnce(&mut Features)) -> Considered {
@@ -283,6 +295,11 @@ mod tests {
                 Considered { time_left: seconds(3), ..PLAIN },
                 Depth::Facts,
                 "3 s are left, too few for an investigation",
+            ),
+            (
+                features(|f| f.evidence = false),
+                Depth::Facts,
+                "nothing could be read that a model could judge",
             ),
             (Considered { model_configured: false, ..PLAIN }, Depth::Facts, "no model is configured"),
             (Considered { asked: Some(Depth::Facts), ..PLAIN }, Depth::Facts, "depth is set to facts"),

@@ -224,13 +224,9 @@ pub fn conclusion_spec() -> ToolSpec {
     }
 }
 
-/// Checks the supervisor's conclusion.
-pub fn check_conclusion(
-    value: &Value,
-    grounds: &Grounds<'_>,
-    steps: &[(String, String)],
-    again: bool,
-) -> Submission {
+/// Checks a conclusion. Only an answer to a question may do without both cause and statement.
+pub fn check_conclusion(value: &Value, case: &Case, grounds: &Grounds<'_>, again: bool) -> Submission {
+    let steps = &case.steps;
     let raw: RawConclusion = match serde_json::from_value(value.clone()) {
         Ok(raw) => raw,
         Err(error) => return unreadable(&error),
@@ -241,7 +237,7 @@ pub fn check_conclusion(
     let (not_visible, guesses) = honest_lines(raw.not_visible, grounds);
     complaint.push_str(&invented_names(&guesses));
     match raw.claims.iter().filter(|claim| claim.kind == ClaimKind::Cause).count() {
-        0 if statement.is_none() => {
+        0 if statement.is_none() && case.question.is_none() => {
             complaint.push_str("Without a claim of kind cause a statement is needed.\n");
         }
         0 | 1 => {}

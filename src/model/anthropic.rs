@@ -129,6 +129,7 @@ fn block(content: &Content) -> Option<Value> {
         Content::Reasoning { text, signature } => {
             json!({"type": "thinking", "thinking": text, "signature": signature.as_ref()?})
         }
+        Content::RedactedReasoning { data } => json!({"type": "redacted_thinking", "data": data}),
     })
 }
 
@@ -170,6 +171,7 @@ fn content(block: &Value) -> Option<Content> {
             name: text("name")?,
             input: block.get("input").cloned().unwrap_or_else(|| json!({})),
         }),
+        "redacted_thinking" => Some(Content::RedactedReasoning { data: text("data")? }),
         "thinking" => Some(Content::Reasoning { text: text("thinking")?, signature: text("signature") }),
         _ => None,
     }

@@ -106,7 +106,7 @@ fn messages(message: &Message) -> Vec<Value> {
                 results.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
             }
             // No server takes another model's thoughts back.
-            Content::Reasoning { .. } => {}
+            Content::Reasoning { .. } | Content::RedactedReasoning { .. } => {}
         }
     }
     let text = (!texts.is_empty()).then(|| texts.join("\n\n"));

@@ -41,7 +41,7 @@ pub(crate) fn fit(request: &ConverseRequest, model: &ModelId) -> ConverseRequest
     if row.is_some_and(|row| !row.reasoning_echo) {
         // Another model's thoughts, from a rung above; this one would refuse them.
         for message in &mut request.messages {
-            message.content.retain(|content| !matches!(content, Content::Reasoning { .. }));
+            message.content.retain(|content| !content.is_reasoning());
         }
     }
     let minimum = row.and_then(|row| row.caching.as_ref()).map(|caching| caching.minimum);
@@ -71,7 +71,10 @@ fn cache_points(request: &ConverseRequest, minimum: u64) -> CachePoints {
     let task: usize = request.messages.first().map_or(0, |message| {
         let texts = message.content.iter().filter_map(|content| match content {
             Content::Text(text) => Some(text.len()),
-            Content::ToolUse { .. } | Content::ToolResult { .. } | Content::Reasoning { .. } => None,
+            Content::ToolUse { .. }
+            | Content::ToolResult { .. }
+            | Content::Reasoning { .. }
+            | Content::RedactedReasoning { .. } => None,
         });
         texts.take(1).sum()
     });
@@ -96,6 +99,7 @@ mod tests {
     fn request(system: usize, task: usize, tools: usize) -> ConverseRequest {
         let tool = ToolSpec { name: "look".into(), description: "d".into(), input_schema: json!({}) };
         let thought = Content::Reasoning { text: "hm".into(), signature: None };
+        let hidden = Content::RedactedReasoning { data: "aG0=".into() };
         ConverseRequest {
             agent: "metrics".into(),
             turn: 1,
@@ -104,7 +108,7 @@ mod tests {
                 Message { speaker: Speaker::User, content: vec![Content::Text("t".repeat(task))] },
                 Message {
                     speaker: Speaker::Assistant,
-                    content: vec![thought, Content::Text("I look.".into())],
+                    content: vec![thought, hidden, Content::Text("I look.".into())],
                 },
             ],
             tools: vec![tool; tools],
@@ -147,8 +151,8 @@ mod tests {
         let thoughts = |model: &str| {
             let fitted = fit(&request(10, 10, 1), &ModelId::from(model));
             let blocks = fitted.messages.iter().flat_map(|message| &message.content);
-            blocks.filter(|content| matches!(content, Content::Reasoning { .. })).count()
+            blocks.filter(|content| content.is_reasoning()).count()
         };
-        assert_eq!((thoughts(SONNET), thoughts(UNKNOWN), thoughts(NOVA)), (1, 1, 0));
+        assert_eq!((thoughts(SONNET), thoughts(UNKNOWN), thoughts(NOVA)), (2, 2, 0));
     }
 }

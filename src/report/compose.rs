@@ -22,6 +22,7 @@ use crate::investigation::depth::Choice;
 use crate::investigation::{Investigation, InvestigationOutcome};
 use crate::model::budget::Spent;
 use crate::model::{Failure, ModelId};
+use crate::redact::Redacted;
 use crate::report::document::{Detail, Document, FORMAT, Line, Span};
 use crate::report::steps::{self, Step};
 
@@ -44,6 +45,8 @@ pub struct Told<'a> {
     pub investigation: Option<&'a Investigation>,
     /// How deep the run went, and why.
     pub depth: &'a Choice,
+    /// What a person wants to know, where the run is to answer a question.
+    pub question: Option<&'a str>,
     /// Names of alarms of the same resource that this report answers as well.
     pub also: &'a [String],
     /// Why they were not asked, where they were not.
@@ -78,6 +81,11 @@ impl<'a> Told<'a> {
         matches!(kind, VerdictKind::CauseShown | VerdictKind::LikelyCause)
             .then(|| self.claims().iter().find(|checked| checked.claim.kind == ClaimKind::Cause))
             .flatten()
+    }
+
+    /// Returns the statement that stands.
+    fn statement(&self) -> Option<&'a Checked> {
+        self.investigation?.statement.as_ref()
     }
 
     /// Returns the evidence's mark as a link, where the evidence has a page.
@@ -150,10 +158,15 @@ pub fn renew(document: &mut Document, incident: &Incident, condition: &Condition
 }
 
 /// Returns the run's outcome as logs, EMF and JSON spell it.
-pub fn outcome_name(investigation: Option<&Investigation>) -> &'static str {
-    match investigation.map(|investigation| &investigation.outcome) {
-        Some(InvestigationOutcome::Investigated(verdict)) => verdict.kind.as_str(),
-        Some(InvestigationOutcome::FactsOnly { .. }) | None => "facts_only",
+pub fn outcome_name(investigation: Option<&Investigation>, is_question: bool) -> &'static str {
+    let Some(investigation) = investigation else { return "facts_only" };
+    match &investigation.outcome {
+        InvestigationOutcome::Investigated(_) if is_question && investigation.statement.is_some() => {
+            "answered"
+        }
+        InvestigationOutcome::Investigated(_) if is_question => "not_answered",
+        InvestigationOutcome::Investigated(verdict) => verdict.kind.as_str(),
+        InvestigationOutcome::FactsOnly { .. } => "facts_only",
     }
 }
 
@@ -226,7 +239,8 @@ fn data(told: &Told<'_>) -> Value {
         .map(|(model, failure)| json!({"model": model, "failure": value(serde_json::to_value(failure))}))
         .collect();
     json!({
-        "outcome": outcome_name(told.investigation),
+        "outcome": outcome_name(told.investigation, told.question.is_some()),
+        "question": told.question.map(|question| Redacted::new(question).as_str().to_owned()),
         "alarm": {"name": told.incident.alarm.name, "arn": told.incident.alarm.arn},
         "also_firing": told.also,
         "depth": value(serde_json::to_value(told.depth)),

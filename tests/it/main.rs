@@ -21,6 +21,8 @@ mod model_faults;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+mod question;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod tries;

@@ -152,6 +152,33 @@ async fn when_every_channel_fails_the_next_try_posts_what_was_found_without_aski
 }
 
 #[tokio::test]
+async fn what_another_version_left_behind_is_refused_by_its_format_and_investigated_anew() {
+    for (record_format, report_format, words) in [
+        (99, json!(1), "the record has format 99, this version reads 1"),
+        (1, json!(7), "its report has format 7, this version reads 1"),
+        (1, json!(null), "its report has no format, this version reads 1"),
+    ] {
+        let mut run = IncidentRun::start(answering(careful)).await;
+        let channels = std::mem::take(&mut run.services.channels);
+        run.services.channels =
+            channels.into_iter().map(|channel| BreaksOnce::before(channel, false)).collect();
+        let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
+        run.handle(&event, ENOUGH).await.unwrap_err();
+        let mut left = run.kept.saved().pop().unwrap();
+        left.format = record_format;
+        left.document.as_mut().unwrap()["format"] = report_format;
+        run.services.store.save(&left).await.unwrap();
+        let calls = run.emulator.converse_calls().len();
+        let response = run.handle(&event, ENOUGH).await.unwrap();
+        assert_eq!(response.runs[0].outcome, "cause_shown");
+        assert!(run.emulator.converse_calls().len() > calls, "the models were asked again");
+        let told =
+            |event: &RunEvent| matches!(event, RunEvent::Warning { message } if message.contains(words));
+        assert!(run.events().iter().any(told), "{words}: {}", run.log());
+    }
+}
+
+#[tokio::test]
 async fn the_next_try_tells_the_state_as_it_is_then() {
     let mut run = IncidentRun::start(answering(careful)).await;
     let channels = std::mem::take(&mut run.services.channels);

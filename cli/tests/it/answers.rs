@@ -1,4 +1,4 @@
-//! `diagnose`, `iam-policy` and `--prompt`: answers that ask nothing of AWS.
+//! `diagnose`, `iam-policy` and `--prompt`: answers to what is typed.
 
 use serde_json::Value;
 
@@ -145,10 +145,10 @@ fn capabilities_are_answered_from_the_registry_without_a_model() {
 }
 
 #[test]
-fn another_prompt_is_refused_with_what_works() {
+fn a_question_without_an_account_says_what_is_missing() {
     let output = run(&["--prompt", "Why is invoice-render failing?", "--provider", "bedrock"]);
     assert_code(&output, 2);
-    assert!(stderr(&output).contains("sre-agent investigate ALARM"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no AWS Region is set"), "{}", stderr(&output));
     let with_command = run(&["--prompt", "tools", "demo"]);
     assert_code(&with_command, 2);
     let neither = run(&["--json"]);

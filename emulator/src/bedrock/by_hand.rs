@@ -97,6 +97,7 @@ impl ByHand {
             agent: key.agent.clone(),
             turn: key.turn,
             made_by: MadeBy::Hand,
+            only_for_its_request: false,
             request_digest: question.digest.clone(),
             note: Some("where the answer gave no usage, tokens are a quarter of the characters".to_owned()),
             response: response.clone(),

@@ -44,6 +44,10 @@ pub(crate) struct TurnFile {
     pub(crate) made_by: MadeBy,
     /// Digest of the request that it answers.
     pub(crate) request_digest: String,
+    /// Whether it answers this request and no other of the same agent and turn: an answer to a question is none to
+    /// another question.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) only_for_its_request: bool,
     /// For people: what is to be known of this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
@@ -78,12 +82,19 @@ impl Recordings {
             let TurnKey { agent, turn } = key;
             return Err(Refusal::unsupported(&format!("no recorded turn for agent {agent}, turn {turn}")));
         };
+        let stale = turn.request_digest != question.digest;
+        if stale && turn.only_for_its_request {
+            let TurnKey { agent, turn } = key;
+            return Err(Refusal::unsupported(&format!(
+                "no recorded turn for this request of agent {agent}, turn {turn}; the recorded one answers another question"
+            )));
+        }
         let answered_by = match turn.made_by {
             MadeBy::LiveModel => "recorded, live model",
             MadeBy::Hand => "recorded, played by hand",
             MadeBy::Script => "recorded, scripted",
         };
-        Ok(marked(turn.response.clone(), answered_by, turn.request_digest != question.digest))
+        Ok(marked(turn.response.clone(), answered_by, stale))
     }
 }
 

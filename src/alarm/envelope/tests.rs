@@ -22,7 +22,8 @@ fn told(event: &[u8]) -> Vec<String> {
         .into_iter()
         .map(|record| match record {
             WakeUp::Alarm(alarm) => format!("alarm {}", alarm.name),
-            WakeUp::Manual { alarm_name } => format!("manual {alarm_name}"),
+            WakeUp::Manual { alarm_name, question: None } => format!("manual {alarm_name}"),
+            WakeUp::Manual { alarm_name, question: Some(question) } => format!("{alarm_name}: {question}"),
             WakeUp::Ignored { reason } => reason,
         })
         .collect()
@@ -93,6 +94,20 @@ fn a_person_may_ask_by_name_or_arn() {
     for nothing in [r#"{"alarmName": ""}"#, r#"{"alarmName": null}"#, r#"{"alarmName": 7}"#, long.as_str()] {
         let [reason] = &told(nothing.as_bytes())[..] else { panic!("one record") };
         assert!(reason.starts_with("alarmName is not a text of 1 to 255 characters"), "{reason}");
+    }
+}
+
+#[test]
+fn a_question_comes_with_the_name_of_an_alarm() {
+    let asked = |question: Value| {
+        told(json!({"alarmName": "svc-5xx", "question": question}).to_string().as_bytes()).remove(0)
+    };
+    assert_eq!(asked(json!("  Since when\n does it fail? ")), "svc-5xx: Since when does it fail?");
+    for none in [json!(null), json!(""), json!("  ")] {
+        assert_eq!(asked(none), "manual svc-5xx");
+    }
+    for wrong in [json!(7), json!(["why"]), json!("x".repeat(501))] {
+        assert_eq!(asked(wrong), "question is not a text of at most 500 characters");
     }
 }
 
@@ -279,7 +294,7 @@ fn any_one_field_of_an_alarm_message_may_be_absent_null_or_of_another_type() {
                             assert_eq!(alarm.name, read_name(&variant), "{path}: {text}");
                         }
                         // Without a state or its time CloudWatch is asked.
-                        [WakeUp::Manual { alarm_name }] => {
+                        [WakeUp::Manual { alarm_name, question: None }] => {
                             assert_eq!(alarm_name, "svc-5xx");
                             assert!(path == "/NewStateValue" || path == "/StateChangeTime", "{path}: {text}");
                         }

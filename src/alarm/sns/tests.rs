@@ -123,7 +123,7 @@ fn a_missing_time_is_the_envelopes_or_the_newest_datapoints_else_the_alarm_is_as
     message["NewStateReason"] = json!("test");
     assert_eq!(
         parse_event(message.to_string().as_bytes()).records,
-        [WakeUp::Manual { alarm_name: "a".into() }]
+        [WakeUp::Manual { alarm_name: "a".into(), question: None }]
     );
 }
 

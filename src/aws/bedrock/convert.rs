@@ -11,7 +11,7 @@ use aws_sdk_bedrockruntime::types::{
     SystemContentBlock, TokenUsage, Tool, ToolConfiguration, ToolInputSchema, ToolResultBlock,
     ToolResultContentBlock, ToolResultStatus, ToolSpecification, ToolUseBlock,
 };
-use aws_smithy_types::{Document, Number};
+use aws_smithy_types::{Blob, Document, Number, base64};
 use serde_json::{Value, json};
 
 use crate::model::{
@@ -79,6 +79,11 @@ fn block(content: &Content) -> Result<ContentBlock, BuildError> {
         Content::Reasoning { text, signature } => {
             let text = ReasoningTextBlock::builder().text(text).set_signature(signature.clone()).build()?;
             ContentBlock::ReasoningContent(ReasoningContentBlock::ReasoningText(text))
+        }
+        Content::RedactedReasoning { data } => {
+            // What cannot be decoded was not made here; its bytes are sent as they stand, and Bedrock says so.
+            let bytes = base64::decode(data).unwrap_or_else(|_| data.clone().into_bytes());
+            ContentBlock::ReasoningContent(ReasoningContentBlock::RedactedContent(Blob::new(bytes)))
         }
     })
 }
@@ -161,6 +166,9 @@ fn content(block: ContentBlock) -> Option<Content> {
         }
         ContentBlock::ReasoningContent(ReasoningContentBlock::ReasoningText(reasoning)) => {
             Some(Content::Reasoning { text: reasoning.text, signature: reasoning.signature })
+        }
+        ContentBlock::ReasoningContent(ReasoningContentBlock::RedactedContent(bytes)) => {
+            Some(Content::RedactedReasoning { data: base64::encode(bytes) })
         }
         _ => None,
     }
@@ -321,6 +329,17 @@ mod tests {
         assert_eq!(reasoning.as_reasoning_text().unwrap().signature(), Some("sig"));
         assert_eq!(text, "I look.");
         assert_eq!((tool.tool_use_id(), tool.name()), ("tu_1", "query_metrics"));
+    }
+
+    #[test]
+    fn encrypted_thoughts_are_echoed_byte_for_byte() {
+        let bytes = Blob::new([0_u8, 159, 255, 7]);
+        let block_of = |bytes: &Blob| {
+            ContentBlock::ReasoningContent(ReasoningContentBlock::RedactedContent(bytes.clone()))
+        };
+        let read = content(block_of(&bytes)).unwrap();
+        assert!(read.is_reasoning());
+        assert_eq!(block(&read).unwrap(), block_of(&bytes));
     }
 
     #[test]

@@ -20,6 +20,9 @@ const MOST_PUSH: usize = 120;
 /// Reasons of the lead and links behind them; the bullets and the report have the rest.
 const MOST_REASONS: usize = 2;
 
+/// Most characters of a question beside its answer.
+const MOST_QUESTION: usize = 160;
+
 /// Most characters of the alarm's own reason, where nothing else tells what fired.
 const MOST_REASON: usize = 160;
 
@@ -217,6 +220,11 @@ fn asked(told: &Told<'_>) -> Asked {
 /// Line 4.
 pub(super) fn verdict(told: &Told<'_>) -> Line {
     match told.verdict() {
+        Some(_) if let Some(question) = told.question => {
+            let answered = if told.statement().is_some() { "ANSWER" } else { "NOT ANSWERED" };
+            let question = cut(Redacted::new(question).as_str().to_owned(), MOST_QUESTION);
+            Line(vec![Span::Bold(answered.into())]).with(format!(" · {question}"))
+        }
         Some(verdict) => {
             let line = Line(vec![Span::Bold(verdict.kind.headline().into())]);
             let agreeing: Vec<_> = verdict.agreeing.iter().map(|source| source.as_str()).collect();
@@ -245,8 +253,11 @@ pub(super) fn verdict(told: &Told<'_>) -> Line {
 /// Line 5: what the verdict says.
 pub(super) fn statement(told: &Told<'_>) -> Vec<Line> {
     if told.verdict().is_some() {
-        let statement = || told.investigation.and_then(|investigation| investigation.statement.as_ref());
-        return told.cause().or_else(statement).map(|checked| told.line(checked)).into_iter().collect();
+        let said = match told.question {
+            Some(_) => told.statement(),
+            None => told.cause().or_else(|| told.statement()),
+        };
+        return said.map(|checked| told.line(checked)).into_iter().collect();
     }
     match &told.analysis.lead {
         Some(lead) => vec![lead_line(told, lead)],

@@ -63,21 +63,33 @@ fn claim_lines(told: &Told<'_>) -> Vec<Line> {
     let of = |kinds: &'static [ClaimKind]| {
         told.claims().iter().filter(move |checked| kinds.contains(&checked.claim.kind))
     };
-    let mut lines: Vec<Line> = of(&[ClaimKind::AlarmFault])
-        .chain(of(&[ClaimKind::Symptom, ClaimKind::Context]))
-        .map(|checked| told.line(checked))
+    // To a question the statement is the answer, so a cause stands among its reasons; nobody reviewed it.
+    let cause = told.question.and_then(|_| told.cause());
+    let cause = cause.map(|checked| prefixed("Likely cause: ", told.line(checked)));
+    let mut lines: Vec<Line> = cause
+        .into_iter()
+        .chain(
+            of(&[ClaimKind::AlarmFault])
+                .chain(of(&[ClaimKind::Symptom, ClaimKind::Context]))
+                .map(|checked| told.line(checked)),
+        )
         .take(MOST_BULLETS)
         .collect();
     for checked in of(&[ClaimKind::RuledOut]).take(2) {
-        let mut line = Line::text("Ruled out: ");
-        let mut spans = told.line(checked).0;
-        if let Some(Span::Text(first)) = spans.first_mut() {
-            *first = first_lower(first);
-        }
-        line.0.extend(spans);
-        lines.push(line);
+        lines.push(prefixed("Ruled out: ", told.line(checked)));
     }
     lines
+}
+
+/// Puts words before a sentence.
+fn prefixed(words: &str, sentence: Line) -> Line {
+    let mut line = Line::text(words);
+    let mut spans = sentence.0;
+    if let Some(Span::Text(first)) = spans.first_mut() {
+        *first = first_lower(first);
+    }
+    line.0.extend(spans);
+    line
 }
 
 /// How much a bullet of the facts tells; smaller is more.
