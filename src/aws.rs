@@ -33,7 +33,7 @@ pub use identity::identity;
 pub use models::models;
 pub use quotas::bedrock_quotas;
 pub use sns::SnsChannel;
-pub use ssm::{ParameterError, document, parameter};
+pub use ssm::{ParameterError, document, earlier_versions, parameter};
 
 use crate::alarm::AlarmSnapshot;
 use crate::evidence::{MetricId, Series, Status};

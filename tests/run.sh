@@ -137,14 +137,14 @@ try_first_command() {
   card="$(cargo sre-agent demo)" && [ -n "$card" ]
 }
 
-steps=' python fmt build clippy deny rust scenarios template sam models boto3 lambda demo '
+steps=' python fmt build clippy deny rust scenarios template sam models boto3 commands lambda demo '
 for name in $wanted; do
   case "$steps" in *" $name "*) ;; *) echo "there is no step $name; the steps are:$steps" >&2; exit 2 ;; esac
 done
 
 command -v cargo >/dev/null || { echo 'cargo is missing. Rust comes from https://rustup.rs' >&2; exit 2; }
 
-python_steps='scenarios template sam models boto3 lambda'
+python_steps='scenarios template sam models boto3 commands lambda'
 base="$(find_python)"
 if [ -n "$base" ]; then
   step python 'a Python environment for the tests that are not Rust' set_up_python "$base"
@@ -171,13 +171,14 @@ if [ -n "$base" ]; then
   step models "the check of requests against AWS's service models can fail" "$python" -m pytest -q -p no:cacheprovider tests/test_service_model.py
   if [ -n "$built" ]; then
     step boto3 'boto3, a client we did not write, reads from the emulator' try_boto3
+    step commands "what the command line asks, held against AWS's service models" "$python" -m pytest -q -p no:cacheprovider tests/test_cli_requests.py
     if [ "$(uname -s)" = Linux ]; then
       step lambda "the Lambda binary under AWS's runtime interface emulator" "$python" -m pytest -q -p no:cacheprovider tests/rie.py
     else
       skip lambda 'the runtime interface emulator is a Linux program'
     fi
   else
-    for name in boto3 lambda; do missing "$name" 'the build failed'; done
+    for name in boto3 commands lambda; do missing "$name" 'the build failed'; done
   fi
 else
   for name in $python_steps; do missing "$name" 'no Python environment'; done

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sre_agent::alarm::AlarmState;
-use sre_agent::aws;
+use sre_agent::aws::{self, SnsChannel};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::delivery::{Webhook, deliver_all};
 use sre_agent::doctor::surroundings::{self, SeenChannel};
@@ -58,6 +58,9 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
         let tried = place.try_reading(now, asked.function.as_deref().unwrap_or(PROBE)).await;
         examination.parts.push(surroundings::permissions(&tried));
     }
+    if let Some(document) = place.document_history().await {
+        examination.parts.push(surroundings::configuration(&document, &account));
+    }
     examination.parts.push(surroundings::channels(&channels(&place, asked.post_test).await));
     examination.parts.push(surroundings::store());
 
@@ -97,6 +100,10 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
     } else {
         Vec::new()
     };
+    let subscriptions = match &config.findings_topic {
+        Some(topic) if !post => Some(SnsChannel::new(&place.sdk, topic).subscriptions().await),
+        Some(_) | None => None,
+    };
     let mut posted = posted.into_iter().map(|result| result.map(drop).map_err(|error| error.reason));
     configured
         .channels
@@ -110,7 +117,9 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
                 }
                 Some(_) | None => name.to_owned(),
             };
-            SeenChannel { name: place, fault: fault.map(str::to_owned), posted: posted.next() }
+            let subscriptions = subscriptions.clone().filter(|_| name == "sns");
+            let fault = fault.map(str::to_owned);
+            SeenChannel { name: place, fault, subscriptions, posted: posted.next() }
         })
         .collect()
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use sre_agent::aws::{self, AwsTelemetry, Bedrock, ModelAccess, SdkConfig};
 use sre_agent::clock::Timestamp;
-use sre_agent::config::Config;
+use sre_agent::config::{Config, Layers};
+use sre_agent::doctor::surroundings::SeenDocument;
 use sre_agent::doctor::{Account, Seen};
 use sre_agent::evidence::{MetricId, Statistic};
 use sre_agent::gather::Telemetry;
@@ -35,6 +36,10 @@ pub(crate) struct Place {
     _local: Option<LocalAws>,
     pub(crate) sdk: SdkConfig,
     pub(crate) config: Config,
+    /// The first model, as it is configured.
+    primary: Option<ModelId>,
+    /// Where the configuration document was read, where there is one.
+    document: Option<String>,
     /// Region in which models are asked; empty where none is set.
     pub(crate) region: String,
     /// What of the configured models is not asked as configured, and why: where prompts may go decides it.
@@ -46,14 +51,30 @@ impl Place {
     pub(crate) async fn of(shared: &Shared) -> Result<Self, Failure> {
         let (local, sdk) = wiring::open(shared).await?;
         let settings = Settings::of(shared, &sdk, local.as_ref()).await?;
+        let document = settings.document_place().map(str::to_owned);
         let mut config = settings.check(aws::endpoint_override(&sdk))?;
+        let primary = config.models.first().cloned();
         let region = config.model_region.clone();
         let region = region.or_else(|| sdk.region().map(ToString::to_string)).unwrap_or_default();
         catalogue::install(config.catalogue.clone());
         // What would be asked is looked at, which may be another profile than the configured one.
         let plan = config.ladder_plan(&region);
         config.models = plan.rungs.iter().map(|rung| rung.model.clone()).collect();
-        Ok(Place { _local: local, sdk, config, region, notes: plan.notes() })
+        Ok(Place { _local: local, sdk, config, primary, document, region, notes: plan.notes() })
+    }
+
+    /// Reads what the configuration document named before, where it lies in a parameter.
+    pub(crate) async fn document_history(&self) -> Option<SeenDocument> {
+        let parameter = self.document.as_deref()?.strip_prefix("ssm:")?.to_owned();
+        let earlier = aws::earlier_versions(&self.sdk, &parameter).await.map(|versions| {
+            let primary = |text: &str| {
+                let layers = Layers { document: Some(("earlier", text)), ..Layers::default() };
+                Config::load(&layers).ok().and_then(|config| config.models.into_iter().next())
+            };
+            let named = versions.into_iter().filter_map(|(at, text)| Some((at, primary(text.expose())?)));
+            named.filter(|(_, model)| Some(model) != self.primary.as_ref()).collect()
+        });
+        Some(SeenDocument { parameter, earlier })
     }
 
     /// Reads the gates in front of models, for those that the account could be asked about.

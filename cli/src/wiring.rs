@@ -119,6 +119,11 @@ impl Settings {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Returns where the document was read, where there is one.
+    pub(crate) fn document_place(&self) -> Option<&str> {
+        self.document.as_ref().map(|(place, _)| place.as_str())
+    }
+
     /// Checks everything at once.
     pub(crate) fn check(self, endpoint_override: bool) -> Result<Config, Failure> {
         let document = self.document.as_ref().map(|(origin, text)| (origin.as_str(), text.as_str()));

@@ -1,4 +1,5 @@
-//! SNS's `Publish`, over awsQuery: checked as SNS checks it, and kept. Every other operation is refused.
+//! SNS's `Publish`, over awsQuery: checked as SNS checks it, and kept; and `GetTopicAttributes`. Every other operation is
+//! refused.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -56,9 +57,12 @@ impl Outbox {
     /// Answers one request; the text is what belongs into `<PublishResult>`.
     pub(crate) fn answer(&self, scenario: &Scenario, form: &[(String, String)]) -> Result<String, Failure> {
         let form = Form { fields: form.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect() };
-        if form.get("Action") != Some("Publish") {
-            let action = form.get("Action").unwrap_or("(none)");
-            return Err(Failure::unsupported(format!("operation sns:{action}")));
+        match form.get("Action") {
+            Some("Publish") => {}
+            Some("GetTopicAttributes") => return form.topic_attributes(scenario),
+            action => {
+                return Err(Failure::unsupported(format!("operation sns:{}", action.unwrap_or("(none)"))));
+            }
         }
         let attributes = form.attributes()?;
         let topic_arn = form.topic(scenario)?;
@@ -129,6 +133,26 @@ impl Form<'_> {
             attributes.insert(name.to_owned(), attribute);
         }
         Ok(attributes)
+    }
+
+    /// What a topic tells of itself: here every one has one confirmed subscription.
+    fn topic_attributes(&self, scenario: &Scenario) -> Result<String, Failure> {
+        if let Some(other) =
+            self.fields.keys().find(|field| !matches!(**field, "Action" | "Version" | "TopicArn"))
+        {
+            return Err(Failure::unsupported(format!("member {other} of GetTopicAttributes")));
+        }
+        let arn = self.topic(scenario)?;
+        let attributes = [
+            ("TopicArn", arn.as_str()),
+            ("Owner", scenario.account()),
+            ("SubscriptionsConfirmed", "1"),
+            ("SubscriptionsPending", "0"),
+            ("SubscriptionsDeleted", "0"),
+        ];
+        let entries =
+            attributes.map(|(name, value)| format!("<entry><key>{name}</key><value>{value}</value></entry>"));
+        Ok(format!("<Attributes>{}</Attributes>", entries.concat()))
     }
 
     fn topic(&self, scenario: &Scenario) -> Result<String, Failure> {

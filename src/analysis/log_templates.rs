@@ -14,8 +14,8 @@ use jiff::SignedDuration;
 
 use crate::analysis::significance::{CLEAR, length, more_events, real};
 use crate::clock::Timestamp;
+use crate::evidence::LogTemplate;
 use crate::evidence::log_lines::TemplateTrend;
-use crate::evidence::{LogLine, LogTemplate};
 use crate::redact::Redacted;
 use mask::{WILDCARD, masked};
 

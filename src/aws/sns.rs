@@ -7,11 +7,12 @@ use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use futures::future::BoxFuture;
 
-use super::error::{status_of, words};
+use super::error::{status_of, telemetry, words};
 use super::for_data;
 use crate::clock::Deadline;
 use crate::delivery::{Channel, DeliveryError, SnsMessage, sns_message};
 use crate::evidence::Status;
+use crate::gather::telemetry::TelemetryError;
 use crate::report::Document;
 use crate::run::Receipt;
 
@@ -32,6 +33,14 @@ impl SnsChannel {
             config.set_region(aws_config::Region::new(region.to_owned()));
         }
         SnsChannel { client: Client::new(&config.build()), topic_arn: topic_arn.to_owned() }
+    }
+
+    /// Returns how many subscriptions of the topic are confirmed: without one nobody reads what is published.
+    pub async fn subscriptions(&self) -> Result<u32, TelemetryError> {
+        let asked = self.client.get_topic_attributes().topic_arn(&self.topic_arn).send().await;
+        let answer = asked.map_err(|error| telemetry("sns:GetTopicAttributes", &error))?;
+        let confirmed = answer.attributes().and_then(|found| found.get("SubscriptionsConfirmed"));
+        Ok(confirmed.and_then(|number| number.parse().ok()).unwrap_or_default())
     }
 
     async fn publish(&self, message: SnsMessage, deadline: Deadline) -> Result<Receipt, DeliveryError> {

@@ -4,10 +4,11 @@ use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::ProvideErrorMetadata;
 
-use super::error::{status_of, words};
+use super::error::{status_of, telemetry, words};
 use super::for_data;
 use crate::delivery::Secret;
 use crate::evidence::Status;
+use crate::gather::telemetry::TelemetryError;
 
 /// Why a parameter could not be read. Never holds its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,20 @@ pub async fn parameter(config: &SdkConfig, name: &str) -> Result<Secret, Paramet
     } else {
         Ok(Secret::new(&value))
     }
+}
+
+/// Returns the earlier versions of a parameter with their numbers, the newest first. SSM keeps a hundred.
+pub async fn earlier_versions(config: &SdkConfig, name: &str) -> Result<Vec<(i64, Secret)>, TelemetryError> {
+    let client = Client::new(&for_data(config));
+    let mut found: Vec<(i64, Secret)> = Vec::new();
+    let mut pages = client.get_parameter_history().name(name).with_decryption(true).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| telemetry("ssm:GetParameterHistory", &error))?;
+        let versions = page.parameters().iter();
+        found.extend(versions.map(|one| (one.version(), Secret::new(one.value().unwrap_or_default()))));
+    }
+    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    Ok(found.into_iter().skip(1).collect())
 }
 
 /// Reads the configuration document from its place, `ssm:/name` of a parameter or a file; the error is the reason.

@@ -1,7 +1,8 @@
 //! What an investigation needs beside models: the right to read, channels, and a store. Judged from what was tried.
 
-use crate::doctor::{Check, Level, Part, Seen};
+use crate::doctor::{Account, Check, Level, Part, Seen, models};
 use crate::evidence::Status;
+use crate::model::ModelId;
 
 /// Returns the part on reading: `tried` holds each IAM action that an investigation uses with what came of it.
 pub fn permissions(tried: &[(&str, Seen<()>)]) -> Part {
@@ -35,6 +36,8 @@ pub struct SeenChannel {
     pub name: String,
     /// What could not be read of it.
     pub fault: Option<String>,
+    /// Confirmed subscriptions of a topic; `None` of what has none.
+    pub subscriptions: Option<Seen<u32>>,
     /// What became of a posted test; `None` where none was posted.
     pub posted: Option<Result<(), String>>,
 }
@@ -58,13 +61,71 @@ fn channel(seen: &SeenChannel) -> Check {
             Check::new(Level::Bad, seen.name.clone(), format!("did not take the test message: {reason}"))
         }
         (Some(fault), None) => Check::new(Level::Bad, seen.name.clone(), fault.clone()),
-        (None, None) => Check::new(
-            Level::Note,
-            seen.name.clone(),
-            "configured; that it takes messages cannot be seen without posting one",
-        )
-        .fix("--post-test posts one line there."),
+        (None, None) => match &seen.subscriptions {
+            Some(subscriptions) => topic(&seen.name, subscriptions),
+            None => Check::new(
+                Level::Note,
+                seen.name.clone(),
+                "configured; that it takes messages cannot be seen without posting one",
+            )
+            .fix("--post-test posts one line there."),
+        },
     }
+}
+
+fn topic(name: &str, subscriptions: &Seen<u32>) -> Check {
+    match subscriptions {
+        Ok(0) => Check::new(Level::Warning, name, "the topic is there, and nobody has confirmed a subscription")
+            .fix("Subscribe those who should read the findings: aws sns subscribe --topic-arn ... --protocol email"),
+        Ok(1) => Check::new(Level::Good, name, "the topic is there with 1 confirmed subscription"),
+        Ok(many) => {
+            Check::new(Level::Good, name, format!("the topic is there with {many} confirmed subscriptions"))
+        }
+        Err(error) if error.status == Status::Missing => {
+            Check::new(Level::Bad, name, "there is no such topic in the account")
+                .fix("Create it, or correct SRE_AGENT_FINDINGS_TOPIC_ARN.")
+        }
+        Err(error) => Check::unseen(name, error),
+    }
+}
+
+/// The configuration document as far as its history could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenDocument {
+    /// SSM parameter that holds it.
+    pub parameter: String,
+    /// Earlier versions that name another primary than today's, the newest first, with what they name; a version that
+    /// is no valid document is not among them.
+    pub earlier: Seen<Vec<(i64, ModelId)>>,
+}
+
+/// Returns the part on the configuration: what it was before, and whether its primary could be called today.
+pub fn configuration(seen: &SeenDocument, account: &Account) -> Part {
+    let name = format!("ssm:{}", seen.parameter);
+    let check = match &seen.earlier {
+        Err(error) => Check::unseen(name, error),
+        Ok(earlier) => match earlier.first() {
+            None => Check::new(Level::Good, name, "no earlier version names another primary model"),
+            Some((newest, _)) => {
+                let ready = |model: &ModelId| models::judge(model, account).ready;
+                let good = earlier.iter().find(|(_, model)| ready(model));
+                let (version, model) =
+                    good.or(earlier.first()).map_or((*newest, ""), |(at, id)| (*at, id.as_str()));
+                let word =
+                    if good.is_some() { "can be called today" } else { "cannot be called today either" };
+                let parameter = &seen.parameter;
+                Check::new(
+                    Level::Note,
+                    name,
+                    format!("before, version {version} named {model}, which {word}"),
+                )
+                .fix(format!(
+                    "To see it: aws ssm get-parameter --name {parameter}:{version} --with-decryption"
+                ))
+            }
+        },
+    };
+    Part { heading: "Configuration document".into(), checks: vec![check] }
 }
 
 /// Returns the part on the store.
@@ -99,6 +160,7 @@ mod tests {
         let seen = |fault: Option<&str>, posted| SeenChannel {
             name: "sns".into(),
             fault: fault.map(Into::into),
+            subscriptions: None,
             posted,
         };
         for (channel_seen, level) in [
@@ -110,5 +172,18 @@ mod tests {
             assert_eq!(channel(&channel_seen).level, level, "{channel_seen:?}");
         }
         assert_eq!(channels(&[]).checks.len(), 1);
+        let error = |status| {
+            Err(TelemetryError { status, operation: "sns:GetTopicAttributes", reason: "said so".into() })
+        };
+        for (subscriptions, level) in [
+            (Ok(0), Level::Warning),
+            (Ok(1), Level::Good),
+            (Ok(12), Level::Good),
+            (error(Status::Missing), Level::Bad),
+            (error(Status::Denied), Level::Note),
+        ] {
+            let looked = SeenChannel { subscriptions: Some(subscriptions), ..seen(None, None) };
+            assert_eq!(channel(&looked).level, level, "{looked:?}");
+        }
     }
 }

@@ -535,6 +535,9 @@ def test_parameters_are_read_and_secrets_only_decrypted_on_request():
         assert (found["Value"], found["Type"]) == (value, parameter["type"])
         if parameter["type"] == "SecureString":
             assert ssm.get_parameter(Name=parameter["name"])["Parameter"]["Value"] != value
+        versions = ssm.get_parameter_history(Name=parameter["name"], WithDecryption=True)["Parameters"]
+        assert [each["Version"] for each in versions] == list(range(1, len(parameter.get("earlier", [])) + 2))
+        assert versions[-1]["Value"] == value
     code, _, status = error(lambda: ssm.get_parameter(Name="/no/such"))
     assert (code, status) == ("ParameterNotFound", 400)
 
@@ -560,6 +563,10 @@ def test_sns_keeps_what_is_published_and_checks_it():
     for subject in ["x" * 100, "two\nlines", "über"]:
         code, text, status = error(lambda s=subject: sns.publish(TopicArn=topic, Subject=s, Message="m"))
         assert (code, text, status) == ("InvalidParameter", "Invalid parameter: Subject", 400)
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert (attributes["TopicArn"], attributes["SubscriptionsConfirmed"]) == (topic, "1")
+    code, _, status = error(lambda: sns.get_topic_attributes(TopicArn=topic.replace(ACCOUNT, "111122223333")))
+    assert (code, status) == ("NotFound", 404)
     code, text, _ = error(lambda: sns.publish(TopicArn=topic, Message="x" * 262_145))
     assert (code, text) == ("InvalidParameter", "Invalid parameter: Message too long")
 

@@ -203,3 +203,33 @@ fn without_an_account_models_prints_the_catalogue_and_says_so() {
         assert!(!stdout(&output).contains("  yes"), "{}", stdout(&output));
     }
 }
+
+#[test]
+fn the_topic_is_looked_at_and_the_documents_earlier_primary_is_told_and_judged() {
+    let document = |model: &str| format!("format = 1\\n[models]\\nprimary = \\\"{model}\\\"\\n");
+    let folder = account(&format!(
+        "[[parameter]]\nname = \"/sre-agent/config\"\ntype = \"String\"\nvalue = \"{}\"\nearlier = [\"{}\", \"{}\", \"no = = toml\"]\n",
+        document("us.anthropic.claude-3-5-sonnet-20241022-v2:0"),
+        document("us.amazon.nova-pro-v1:0"),
+        document("us.anthropic.claude-3-7-sonnet-20250219-v1:0"),
+    ));
+    let output = sre_agent(&["doctor", "--scenario", folder.path().to_str().unwrap(), "--json"])
+        .env("SRE_AGENT_CONFIG", "ssm:/sre-agent/config")
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let parts = printed["parts"].as_array().unwrap();
+    let part =
+        |heading: &str| parts.iter().find(|part| part["heading"] == heading).unwrap()["checks"].clone();
+    let history = part("Configuration document");
+    assert_eq!(history[0]["subject"], "ssm:/sre-agent/config");
+    assert_eq!(
+        history[0]["reason"], "before, version 1 named us.amazon.nova-pro-v1:0, which can be called today",
+        "version 2 is newer, and its model is retired"
+    );
+    let topics = part("Channels");
+    let topic = topics.as_array().unwrap().iter().find(|check| check["subject"] == "sns").unwrap();
+    assert_eq!(topic["reason"], "the topic is there with 1 confirmed subscription");
+    assert_eq!(topic["level"], "good");
+}

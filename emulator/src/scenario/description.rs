@@ -125,6 +125,9 @@ pub(crate) struct Parameter {
     pub(crate) kind: ParameterType,
     /// `{slack}` stands for the emulator's address as the caller reached it.
     pub(crate) value: String,
+    /// Values of earlier versions, the oldest first.
+    #[serde(default)]
+    pub(crate) earlier: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -36,7 +36,7 @@ fn a_scenario_says_what_it_is() {
     assert_eq!(scenario.title(), "A small scenario for the emulator's own tests");
     assert_eq!(scenario.as_of().to_string(), "2026-05-04T12:00:30Z");
     assert_eq!((scenario.seed(), scenario.region(), scenario.account()), (3, "eu-west-1", "123456789012"));
-    assert_eq!(scenario.parameter_names(), ["/sre-agent/slack-webhook", "colour"]);
+    assert_eq!(scenario.parameter_names(), ["/sre-agent/slack-webhook", "colour", "/document"]);
     assert_eq!(scenario.log_group_names().len(), 4);
 }
 
@@ -85,7 +85,7 @@ fn a_bad_line_is_named_by_file_and_number() {
             "scenario.toml",
             "[models]",
             "[[model]]\nid = \"acme.one\"\nend = 1\n\n[models]",
-            54,
+            60,
             "unknown field `end`",
         ),
         ("json", "alarm.json", "\"AWSAccountId\":", "\"AWSAccountId\"", 4, "expected `:`"),

@@ -136,3 +136,18 @@ async fn other_actions_and_members_are_refused() {
     assert_eq!(emulator.unsupported().len(), 3);
     assert_eq!(emulator.published(), []);
 }
+
+#[tokio::test]
+async fn a_topic_tells_its_subscriptions_and_another_accounts_topic_is_not_there() {
+    let emulator = started().await;
+    let ask = |topic: &'static str| {
+        [("Action", "GetTopicAttributes"), ("Version", "2010-03-31"), ("TopicArn", topic)]
+    };
+    let reply = sns(&emulator, &ask(TOPIC)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let entry = "<entry><key>SubscriptionsConfirmed</key><value>1</value></entry>";
+    assert!(reply.text().contains("<GetTopicAttributesResult><Attributes>"), "{}", reply.text());
+    assert!(reply.text().contains(entry), "{}", reply.text());
+    let reply = sns(&emulator, &ask("arn:aws:sns:eu-west-1:111122223333:findings")).await;
+    assert_eq!(reply.status, 404, "{}", reply.text());
+}
