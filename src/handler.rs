@@ -320,6 +320,8 @@ impl Run<'_> {
             condition: &condition,
             investigation: asked.investigation.as_ref(),
             depth: &asked.depth,
+            ladder: &self.services.ladder,
+            today: &Self::today(),
             question: self.why.question(),
             also: &self.also,
             why_facts: asked.why_facts.as_deref(),

@@ -153,7 +153,7 @@ impl Run<'_> {
     }
 
     /// The calendar by which a provider retires its models, also while the incident is a recording.
-    fn today() -> String {
+    pub(super) fn today() -> String {
         day(Clock::Wall.now())
     }
 

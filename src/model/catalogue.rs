@@ -340,6 +340,31 @@ pub fn cost_usd(model: &ModelId, usage: Usage) -> Option<f64> {
     Some(factor * cost / 1_000_000.0)
 }
 
+/// Says by which criteria a model is chosen and how it meets them on a day (`2026-11-24`): whether it is available, how
+/// well it reasons, whether its version stays what it is, across which Regions it is routed, and whether it is known.
+pub fn rationale(model: &ModelId, today: &str) -> String {
+    let route = match (model.provider(), model.geography()) {
+        (Provider::Bedrock, Some("global")) => "routed to any commercial Region".to_owned(),
+        (Provider::Bedrock, Some(prefix)) => format!("routed across the Regions of {prefix}"),
+        (Provider::Bedrock, None) => "served in one Region".to_owned(),
+        (provider, _) => format!("served by {}", provider.as_str()),
+    };
+    let Some(row) = entry(model) else {
+        return format!("not in the catalogue: availability, reasoning and price unknown; {route}");
+    };
+    let available = match (&row.retired, &row.legacy) {
+        (Some(day), _) if day.as_str() <= today => format!("retired {day}"),
+        (Some(day), _) => format!("available until {day}"),
+        (None, Some(day)) if day.as_str() <= today => format!("legacy since {day}"),
+        (None, _) => "available".to_owned(),
+    };
+    let is_dated =
+        row.id.split(['-', ':']).any(|part| part.len() == 8 && part.bytes().all(|b| b.is_ascii_digit()));
+    let version = if is_dated || row.id.contains("-v") { "pinned version" } else { "version that may move" };
+    let reasoning = row.capability.as_str().to_lowercase();
+    format!("{available}; {reasoning} reasoning; {version}; {route}; in the catalogue")
+}
+
 /// Returns the largest `maxTokens` that may be asked of the model.
 pub fn clamp_output(model: &ModelId, wanted: u32) -> u32 {
     entry(model).map_or(wanted.min(cautious_output()), |row| wanted.min(row.max_output))

@@ -36,6 +36,8 @@ pub struct Ladder {
 #[derive(Debug)]
 struct Rung {
     model: ModelId,
+    /// Why it stands here, as the plan says.
+    reason: String,
     entrance: Entrance,
 }
 
@@ -46,7 +48,7 @@ impl Ladder {
         for model in models {
             if !rungs.iter().any(|rung| rung.model == model) {
                 let entrance = Entrance::new(&model, widest, quotas.of(&model), quotas.minute);
-                rungs.push(Rung { model, entrance });
+                rungs.push(Rung { model, reason: String::new(), entrance });
             }
         }
         Ladder {
@@ -84,16 +86,25 @@ impl Ladder {
     /// Returns the ladder of a plan.
     pub fn planned(plan: &Plan, widest: u32, quotas: &Quotas) -> Self {
         let models = plan.rungs.iter().map(|rung| rung.model.clone());
-        Ladder {
+        let mut ladder = Ladder {
             region: plan.region.clone(),
             allow_global: plan.allow_global,
             ..Ladder::new(models, widest, quotas)
+        };
+        for (rung, planned) in ladder.rungs.iter_mut().zip(&plan.rungs) {
+            rung.reason.clone_from(&planned.reason);
         }
+        ladder
     }
 
     /// Returns every model, best first.
     pub fn models(&self) -> impl Iterator<Item = &ModelId> {
         self.rungs.iter().map(|rung| &rung.model)
+    }
+
+    /// Returns every model with the reason for which it stands there, best first.
+    pub fn reasons(&self) -> impl Iterator<Item = (&ModelId, &str)> {
+        self.rungs.iter().map(|rung| (&rung.model, rung.reason.as_str()))
     }
 
     /// Returns every model in the order of one run: those of the tier that it begins with, then the others.

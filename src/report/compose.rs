@@ -21,7 +21,8 @@ use crate::incident::Incident;
 use crate::investigation::depth::Choice;
 use crate::investigation::{Investigation, InvestigationOutcome};
 use crate::model::budget::Spent;
-use crate::model::{Failure, ModelId};
+use crate::model::ladder::Ladder;
+use crate::model::{Failure, ModelId, catalogue};
 use crate::redact::Redacted;
 use crate::report::document::{Detail, Document, FORMAT, Line, Span};
 use crate::report::steps::{self, Step};
@@ -45,6 +46,10 @@ pub struct Told<'a> {
     pub investigation: Option<&'a Investigation>,
     /// How deep the run went, and why.
     pub depth: &'a Choice,
+    /// The models of the run, with the reason for which each stands where it does.
+    pub ladder: &'a Ladder,
+    /// The calendar day by which models are judged, `2026-11-24`.
+    pub today: &'a str,
     /// What a person wants to know, where the run is to answer a question.
     pub question: Option<&'a str>,
     /// Names of alarms of the same resource that this report answers as well.
@@ -238,6 +243,13 @@ fn data(told: &Told<'_>) -> Value {
         .iter()
         .map(|(model, failure)| json!({"model": model, "failure": value(serde_json::to_value(failure))}))
         .collect();
+    let ladder: Vec<Value> = told
+        .ladder
+        .reasons()
+        .map(|(model, reason)| {
+            json!({"model": model, "reason": reason, "rationale": catalogue::rationale(model, told.today)})
+        })
+        .collect();
     json!({
         "outcome": outcome_name(told.investigation, told.question.is_some()),
         "question": told.question.map(|question| Redacted::new(question).as_str().to_owned()),
@@ -257,6 +269,7 @@ fn data(told: &Told<'_>) -> Value {
         "next_steps": value(serde_json::to_value(told.steps())),
         "evidence": value(serde_json::to_value(told.ledger.items())),
         "not_checked": value(serde_json::to_value(told.ledger.gaps())),
+        "ladder": ladder,
         "models_given_up": models,
         "spent": value(serde_json::to_value(told.spent)),
     })

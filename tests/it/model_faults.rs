@@ -12,7 +12,7 @@ use sre_agent_emulator::{BedrockOptions, CallOutcome, ModelBehaviour, Options, S
 use crate::incident_run::{
     BAD_DEPLOY, ENOUGH, IncidentRun, Seen, alarm_of, answering, in_one_line, later_alarm, sns_event,
 };
-use crate::script::{Turn, call, careful, plan, scripted};
+use crate::script::{Turn, call, careful, conclusion, plan, scripted};
 
 const RETIRED: &str = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
 const SONNET: &str = "us.anthropic.claude-sonnet-4-6";
@@ -300,4 +300,27 @@ async fn a_recorded_answer_and_a_scripted_one_are_never_passed_off_as_a_live_cal
     let seen = run.report().await;
     assert!(seen.words().contains("Model: recorded, scripted; no Bedrock call"), "{}", seen.card);
     assert!(!seen.card.contains('$'), "{}", seen.card);
+}
+
+#[tokio::test]
+async fn what_fails_is_shown_and_why_is_not_where_nothing_that_would_show_it_is_named() {
+    for (not_visible, outcome, headline) in [
+        (json!([]), "symptom_only", "SYMPTOM SHOWN, CAUSE NOT"),
+        (json!(["what changed in the client"]), "cannot_be_shown", "CAUSE CANNOT BE SHOWN"),
+    ] {
+        let mut run = IncidentRun::start(answering(move |turn: &Turn| {
+            let mut form = conclusion(turn);
+            if let Some(claims) = form["claims"].as_array_mut() {
+                claims.retain(|claim| claim["kind"] != "cause");
+            }
+            form["statement"] = form["claims"][0].clone();
+            form["not_visible"] = not_visible.clone();
+            call("submit_conclusion", &form)
+        }))
+        .await;
+        run.services.config.depth = Some(Depth::Brief);
+        let seen = run.report().await;
+        assert_eq!(seen.outcome, outcome);
+        assert!(seen.words().contains(headline), "{}", seen.card);
+    }
 }

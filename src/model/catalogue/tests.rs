@@ -170,3 +170,32 @@ fn the_catalogue_tells_the_tier_and_unknown_models_count_as_strong() {
         assert_eq!(Tier::of(&ModelId::from(model)), expected, "{model}");
     }
 }
+
+#[test]
+fn the_rationale_of_a_choice_names_each_criterion() {
+    for (id, expected) in [
+        (
+            "us.anthropic.claude-3-5-sonnet-20241022-v2:0",
+            "retired 2026-03-01; excellent reasoning; pinned version; routed across the Regions of us; in the catalogue",
+        ),
+        (
+            "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "available until 2027-04-08; excellent reasoning; pinned version; routed to any commercial Region; in the \
+             catalogue",
+        ),
+        (
+            "us.anthropic.claude-sonnet-4-6",
+            "available; excellent reasoning; version that may move; routed across the Regions of us; in the catalogue",
+        ),
+        (
+            "amazon.nova-pro-v1:0",
+            "available; good reasoning; pinned version; served in one Region; in the catalogue",
+        ),
+        (
+            "openai:llama3.1",
+            "not in the catalogue: availability, reasoning and price unknown; served by openai",
+        ),
+    ] {
+        assert_eq!(rationale(&ModelId::from(id), "2026-11-24"), expected, "{id}");
+    }
+}
