@@ -3,8 +3,10 @@
 //! Pure: bytes in, [`WakeUp`]s out. One bad record never takes its batch with it.
 
 pub mod envelope;
+pub mod event;
 pub mod reason;
 pub mod sns;
+pub(crate) mod trigger;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -157,13 +159,42 @@ pub struct MetricTrigger {
 pub enum Trigger {
     /// One metric and a threshold.
     Metric(MetricTrigger),
-    /// Anything else: metric math, anomaly band, composite, or a kind that did not exist when this was written.
+    /// A value computed from series, of which one tells most of the resource: metric math, anomaly band, a query's
+    /// contributor, a composite's child.
+    Derived(Box<DerivedTrigger>),
+    /// A query over log groups.
+    Log(LogTrigger),
+    /// Anything else: a composite whose children are not known, or a kind that did not exist when this was written.
     Other {
-        /// A word for it: `metric math`, `composite`, `unknown`.
+        /// A word for it: `composite`, `unknown`.
         kind: String,
         /// The definition as JSON text, as it came.
         raw: String,
     },
+}
+
+/// A trigger that is computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DerivedTrigger {
+    /// A word for it: `metric math`, `anomaly band`, `metrics query`, `composite`.
+    pub kind: String,
+    /// How it is computed: an expression, a query, a rule.
+    pub expression: String,
+    /// The series that is looked at. Its threshold is the alarm's only where the alarm compares this very series.
+    pub watched: MetricTrigger,
+    /// The definition as JSON text, as it came.
+    pub raw: String,
+}
+
+/// A trigger that counts log lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogTrigger {
+    /// Names of the log groups.
+    pub groups: Vec<String>,
+    /// The query, in Logs Insights' language.
+    pub query: String,
+    /// The definition as JSON text, as it came.
+    pub raw: String,
 }
 
 /// One state change of one alarm.
@@ -189,6 +220,12 @@ pub struct Alarm {
     pub trigger: Trigger,
     /// Contributor of a multi-series alarm.
     pub contributor: Option<String>,
+    /// What tells the contributor from others, name to value: `FunctionName` to `render`.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// Names of the alarms below a composite that are in ALARM, the one that is looked at first.
+    #[serde(default)]
+    pub leaves: Vec<String>,
     /// Top-level fields that this parser does not know, as they came: untrusted text.
     pub other_fields: BTreeMap<String, String>,
 }
@@ -199,11 +236,12 @@ impl Alarm {
         SeriesKey::new(self.arn.as_deref().unwrap_or(&self.name), self.contributor.as_deref())
     }
 
-    /// Returns the metric trigger, where the alarm has one.
+    /// Returns the metric that the alarm watches, or of several the one that is looked at.
     pub fn metric(&self) -> Option<&MetricTrigger> {
         match &self.trigger {
             Trigger::Metric(metric) => Some(metric),
-            Trigger::Other { .. } => None,
+            Trigger::Derived(derived) => Some(&derived.watched),
+            Trigger::Log(_) | Trigger::Other { .. } => None,
         }
     }
 }

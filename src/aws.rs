@@ -3,6 +3,7 @@
 //! An adapter asks one question in the service's terms and gives the answer as plain data. It holds no judgement about
 //! an incident; it retries what the service asks to retry, except for models, whose pace is the product's own.
 
+mod alarms;
 mod bedrock;
 mod bedrock_control;
 mod channels;
@@ -144,7 +145,7 @@ impl AwsTelemetry {
 impl AwsTelemetry {
     /// Lists the account's alarms in the Region, up to two thousand: what a question in plain words can be about.
     pub async fn alarms(&self) -> Result<Vec<AlarmSnapshot>, TelemetryError> {
-        cloudwatch::alarms(&self.cloudwatch, &self.region).await
+        alarms::alarms(&self.cloudwatch, &self.region).await
     }
 }
 
@@ -170,7 +171,11 @@ impl Telemetry for AwsTelemetry {
     }
 
     fn alarm<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AlarmSnapshot>, TelemetryError>> {
-        Box::pin(cloudwatch::alarm(&self.cloudwatch, name, &self.region))
+        Box::pin(alarms::alarm(&self.cloudwatch, name, &self.region))
+    }
+
+    fn children<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<AlarmSnapshot>, TelemetryError>> {
+        Box::pin(alarms::children(&self.cloudwatch, name, &self.region))
     }
 
     fn log_group<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<LogGroup>, TelemetryError>> {

@@ -5,13 +5,14 @@
 
 mod asking;
 mod batch;
+mod definition;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::alarm::{Alarm, AlarmState, WakeUp, parse_event};
+use crate::alarm::{Alarm, AlarmState, WakeUp, WakeUps, parse_event};
 use crate::analysis;
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
@@ -58,6 +59,17 @@ pub struct Response {
     pub runs: Vec<RunSummary>,
     /// Why the other records were not, a line each.
     pub ignored: Vec<String>,
+    /// Of a queue's batch the messages to deliver again, as Lambda reads them; `None` for any other event.
+    #[serde(rename = "batchItemFailures", skip_serializing_if = "Option::is_none")]
+    pub batch_item_failures: Option<Vec<BatchItemFailure>>,
+}
+
+/// A message of a queue that is to be delivered again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchItemFailure {
+    /// Its id.
+    pub item_identifier: String,
 }
 
 /// What came of one record.
@@ -116,32 +128,70 @@ impl HandlerError {
     }
 }
 
+/// One alarm that a run is wanted for.
+#[derive(Debug, Clone, PartialEq)]
+struct Wanted {
+    alarm: Alarm,
+    why: Why,
+    /// Which record of the event asks for it.
+    record: usize,
+}
+
 /// Handles an event: every record is dealt with, then the first failure, if any, is returned so that Lambda tries again.
-/// Several alarms run at once, those of one resource in order or as one (see `batch`).
+/// Of a queue's batch only the records that failed are given back. Several alarms run at once, those of one resource in
+/// order or as one (see `batch`).
 pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Result<Response, HandlerError> {
     let mut response = Response::default();
-    let mut wanted = Vec::new();
-    for record in parse_event(event).records {
-        match record {
-            WakeUp::Alarm(alarm) => wanted.push((*alarm, Why::StateChange)),
-            WakeUp::Manual { alarm_name, question } => match by_name(&alarm_name, deadline, services).await {
-                Ok(alarm) => wanted.push((alarm, question.map_or(Why::AskedByName, Why::Question))),
-                Err(reason) => ignore(services, &mut response, reason),
-            },
-            WakeUp::Ignored { reason } => ignore(services, &mut response, reason),
+    let WakeUps { records, message_ids } = parse_event(event);
+    let read = records.into_iter().enumerate().map(|(at, record)| wanted(at, record, deadline, services));
+    let mut runs = Vec::new();
+    for found in futures::future::join_all(read).await {
+        match found {
+            Ok(found) => runs.push(found),
+            Err(reason) => ignore(services, &mut response, reason),
         }
     }
-    let mut failure = None;
-    for outcome in batch::work(wanted, deadline, services).await {
+    let mut failed: Vec<(usize, HandlerError)> = Vec::new();
+    for (record, outcome) in batch::work(runs, deadline, services).await {
         match outcome {
             Ok(summary) => response.runs.push(summary),
             Err(error) => {
                 services.observer.emit(RunEvent::Warning { message: error.to_string() });
-                failure.get_or_insert(error);
+                failed.push((record, error));
             }
         }
     }
-    failure.map_or(Ok(response), Err)
+    if let Some(ids) = message_ids.filter(|ids| ids.iter().all(|id| !id.is_empty())) {
+        let mut given_back: Vec<usize> = failed.iter().map(|(record, _)| *record).collect();
+        given_back.sort_unstable();
+        given_back.dedup();
+        let ids = given_back.into_iter().filter_map(|record| ids.get(record).cloned());
+        let failures = ids.map(|item_identifier| BatchItemFailure { item_identifier });
+        response.batch_item_failures = Some(failures.collect());
+        return Ok(response);
+    }
+    match failed.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(response),
+    }
+}
+
+/// Returns the run that a record asks for; the error is why it asks for none.
+async fn wanted(
+    record: usize,
+    wake_up: WakeUp,
+    deadline: Deadline,
+    services: &Services,
+) -> Result<Wanted, String> {
+    let (alarm, why) = match wake_up {
+        WakeUp::Alarm(alarm) => (definition::complete(*alarm, deadline, services).await?, Why::StateChange),
+        WakeUp::Manual { alarm_name, question } => (
+            definition::complete(by_name(&alarm_name, deadline, services).await?, deadline, services).await?,
+            question.map_or(Why::AskedByName, Why::Question),
+        ),
+        WakeUp::Ignored { reason } => return Err(reason),
+    };
+    Ok(Wanted { alarm, why, record })
 }
 
 fn ignore(services: &Services, response: &mut Response, reason: String) {

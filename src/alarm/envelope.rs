@@ -1,16 +1,16 @@
 //! Tells the wake-up shapes apart by content and unwraps them.
 //!
-//! Content decides, not a deployment flag, so one function serves every way in. A shape that is recognised but not read
-//! is named in the reason. Nothing in an event can make this fail: what cannot be read becomes [`WakeUp::Ignored`].
+//! Content decides, not a deployment flag, so one function serves every way in. Envelopes are opened
+//! one in another. Nothing in an event can make this fail: what cannot be read becomes [`WakeUp::Ignored`].
 
 use serde_json::{Map, Value};
 
-use crate::alarm::Alarm;
 use crate::alarm::sns::{self, Envelope};
+use crate::alarm::{Alarm, event};
 use crate::redact::Redacted;
 
-/// Largest event that is read: Lambda's limit for asynchronous invocations, 1 MiB.
-const MOST_BYTES: usize = 1024 * 1024;
+/// Largest event that is read: Lambda's limit for an invocation with an answer, 6 MB, which a queue's batch can reach.
+const MOST_BYTES: usize = 6 * 1024 * 1024;
 
 /// `CloudWatch`'s limit for an alarm name.
 const MOST_NAME_CHARACTERS: usize = 255;
@@ -19,8 +19,7 @@ const MOST_NAME_CHARACTERS: usize = 255;
 const MOST_QUESTION_CHARACTERS: usize = 500;
 
 /// What the reader of a refusal can send instead.
-const ACCEPTED: &str =
-    "accepted are SNS records with an alarm message, an alarm message itself and {\"alarmName\": \"…\"}";
+const ACCEPTED: &str = "accepted are alarms from SNS, SQS, EventBridge and Lambda actions, an alarm message itself and {\"alarmName\": \"…\"}";
 
 /// What one record of an event asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,28 +53,36 @@ impl WakeUp {
 pub struct WakeUps {
     /// One a record.
     pub records: Vec<WakeUp>,
+    /// Of a queue's batch the message ids, one a record in the same order: by them a part of the batch can be given back.
+    pub message_ids: Option<Vec<String>>,
 }
 
 /// Reads an event of any shape; what cannot be read becomes [`WakeUp::Ignored`] with the reason.
 ///
 /// The answer is never empty, so an event is never dropped without a word.
 pub fn parse_event(event: &[u8]) -> WakeUps {
+    let mut message_ids = None;
     let records = match read_json(event) {
         Ok(Value::Object(mut object)) => match object.remove("Records") {
-            Some(Value::Array(records)) if !records.is_empty() => records.into_iter().map(record).collect(),
+            Some(Value::Array(records)) if !records.is_empty() => {
+                message_ids = of_queue(&records);
+                records.into_iter().map(record).collect()
+            }
             Some(_) => vec![WakeUp::ignored("the event's Records hold nothing")],
-            None => vec![bare(object)],
+            None => vec![bare(object, 0)],
         },
         Ok(_) => vec![WakeUp::ignored(format!("the event is not a JSON object; {ACCEPTED}"))],
         Err(reason) => vec![WakeUp::Ignored { reason }],
     };
-    WakeUps { records }
+    WakeUps { records, message_ids }
 }
 
 /// The shapes that an object can have, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Sns,
+    /// SNS's envelope as HTTP and queues get it.
+    Notification,
     Sqs,
     EventBridge,
     DirectAction,
@@ -93,6 +100,8 @@ impl Shape {
             Shape::Sns
         } else if says("eventSource", "aws:sqs") {
             Shape::Sqs
+        } else if says("Type", "Notification") && object.contains_key("Message") {
+            Shape::Notification
         } else if object.contains_key("detail-type") {
             Shape::EventBridge
         } else if object.contains_key("alarmData") {
@@ -121,40 +130,62 @@ fn read_json(event: &[u8]) -> Result<Value, String> {
     })
 }
 
+/// Returns the message ids of a batch that a queue delivered; `None` for any other event.
+fn of_queue(records: &[Value]) -> Option<Vec<String>> {
+    let is_of_queue =
+        |record: &Value| record.as_object().is_some_and(|object| Shape::of(object) == Shape::Sqs);
+    let id = |record: &Value| record.get("messageId").and_then(Value::as_str).unwrap_or_default().to_owned();
+    records.iter().all(is_of_queue).then(|| records.iter().map(id).collect())
+}
+
 /// One entry of `Records`.
 fn record(record: Value) -> WakeUp {
-    let Value::Object(mut object) = record else {
-        return WakeUp::ignored(format!("a record is not a JSON object; {ACCEPTED}"));
-    };
-    match Shape::of(&object) {
-        Shape::Sns => sns_record(object.remove("Sns"), object.get("EventSubscriptionArn")),
-        // Nothing but SNS arrives in records today, yet what a record holds may be handed on by another function.
-        Shape::AlarmMessage | Shape::Manual => bare(object),
-        shape @ (Shape::Sqs | Shape::EventBridge | Shape::DirectAction | Shape::Unknown) => refused(shape),
+    match record {
+        Value::Object(object) => bare(object, 0),
+        _ => WakeUp::ignored(format!("a record is not a JSON object; {ACCEPTED}")),
     }
 }
 
-/// An object that is not in an envelope.
-fn bare(object: Map<String, Value>) -> WakeUp {
+/// Envelopes within envelopes that are opened: a queue's message, SNS's envelope in it, an event in that.
+const MOST_ENVELOPES: u32 = 3;
+
+/// An object that is any of the shapes, `depth` envelopes deep.
+fn bare(mut object: Map<String, Value>, depth: u32) -> WakeUp {
     match Shape::of(&object) {
         Shape::AlarmMessage => sns::parse_alarm(object, &Envelope::default()),
         Shape::Manual => manual(&object),
         Shape::Sns => {
-            let mut object = object;
-            sns_record(object.remove("Sns"), object.get("EventSubscriptionArn"))
+            let subscription = object.remove("EventSubscriptionArn");
+            match object.remove("Sns") {
+                Some(Value::Object(sns)) => notification(sns, subscription.as_ref(), depth),
+                _ => WakeUp::ignored("an SNS record holds no message"),
+            }
         }
-        shape @ (Shape::Sqs | Shape::EventBridge | Shape::DirectAction | Shape::Unknown) => refused(shape),
+        Shape::Notification => notification(object, None, depth),
+        Shape::Sqs => queued(object.remove("body"), depth),
+        Shape::EventBridge => event::parse_event_bridge(object),
+        Shape::DirectAction => event::parse_direct(object),
+        Shape::Unknown => WakeUp::ignored(format!("the event has an unknown shape; {ACCEPTED}")),
     }
 }
 
-fn refused(shape: Shape) -> WakeUp {
-    let what = match shape {
-        Shape::Sqs => "an SQS record is not read",
-        Shape::EventBridge => "an EventBridge event is not read",
-        Shape::DirectAction => "a direct alarm action is not read",
-        Shape::Sns | Shape::AlarmMessage | Shape::Manual | Shape::Unknown => "the event has an unknown shape",
+/// The body of a queue's message: any shape as text.
+fn queued(body: Option<Value>, depth: u32) -> WakeUp {
+    if depth >= MOST_ENVELOPES {
+        return WakeUp::ignored("a message is in more envelopes than are opened");
+    }
+    let body = match body {
+        Some(Value::String(text)) => match read_json(text.as_bytes()) {
+            Ok(body) => body,
+            Err(reason) => return WakeUp::ignored(format!("a queue's message: {reason}")),
+        },
+        Some(body) => body,
+        None => return WakeUp::ignored("a queue's message is empty"),
     };
-    WakeUp::ignored(format!("{what}; {ACCEPTED}"))
+    match body {
+        Value::Object(object) => bare(object, depth + 1),
+        _ => WakeUp::ignored(format!("a queue's message is not a JSON object; {ACCEPTED}")),
+    }
 }
 
 fn manual(object: &Map<String, Value>) -> WakeUp {
@@ -180,10 +211,8 @@ fn manual(object: &Map<String, Value>) -> WakeUp {
     WakeUp::Manual { alarm_name: name, question }
 }
 
-fn sns_record(sns: Option<Value>, subscription: Option<&Value>) -> WakeUp {
-    let Some(Value::Object(mut sns)) = sns else {
-        return WakeUp::ignored("an SNS record holds no message");
-    };
+/// SNS's envelope: around an alarm message, or around an event that somebody routes through a topic.
+fn notification(mut sns: Map<String, Value>, subscription: Option<&Value>, depth: u32) -> WakeUp {
     let mut text = |key: &str| match sns.remove(key) {
         Some(Value::String(text)) => Some(text),
         _ => None,
@@ -212,6 +241,15 @@ fn sns_record(sns: Option<Value>, subscription: Option<&Value>) -> WakeUp {
     };
     match message {
         Value::Object(message) if sns::is_alarm(&message) => sns::parse_alarm(message, &envelope),
+        Value::Object(message)
+            if depth < MOST_ENVELOPES
+                && matches!(
+                    Shape::of(&message),
+                    Shape::EventBridge | Shape::DirectAction | Shape::Manual
+                ) =>
+        {
+            bare(message, depth + 1)
+        }
         _ => WakeUp::ignored(format!("{named} is not a CloudWatch alarm")),
     }
 }

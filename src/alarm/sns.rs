@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::alarm::{
-    Alarm, AlarmState, Comparison, MetricTrigger, MissingData, Place, Trigger, WakeUp, reason_datapoints,
-};
+use crate::alarm::{Alarm, AlarmState, Place, Trigger, WakeUp, reason_datapoints, trigger};
 use crate::clock::Timestamp;
 use crate::redact::Redacted;
 
 /// Most characters kept of a description, a reason or a field that this parser does not know.
-const MOST_CHARACTERS: usize = 4_000;
+pub(crate) const MOST_CHARACTERS: usize = 4_000;
 
 /// Most characters kept of a definition that is not a plain metric: a math alarm of ten metrics fits.
 const MOST_DEFINITION_CHARACTERS: usize = 16_000;
@@ -102,6 +100,7 @@ pub(crate) fn parse_alarm(message: Map<String, Value>, envelope: &Envelope) -> W
     if fields.0.get("ActionExecutedAfterMuteWindow") != Some(&Value::Bool(true)) {
         fields.0.remove("ActionExecutedAfterMuteWindow");
     }
+    let attributes = trigger::dimensions(fields.0.remove("AlarmContributorAttributes").as_ref());
     WakeUp::Alarm(Box::new(Alarm {
         name,
         arn,
@@ -111,8 +110,10 @@ pub(crate) fn parse_alarm(message: Map<String, Value>, envelope: &Envelope) -> W
         old_state: fields.text("OldStateValue").and_then(|text| AlarmState::parse(text.trim())),
         reason,
         changed_at,
-        trigger: trigger(&mut fields),
+        trigger: trigger_of(&mut fields, &attributes),
         contributor: fields.text("AlarmContributorId"),
+        attributes,
+        leaves: Vec::new(),
         other_fields: fields.rest(),
     }))
 }
@@ -148,18 +149,16 @@ fn place(parts: Option<Arn>, fields: &mut Fields, account: Option<String>, envel
     place
 }
 
-fn trigger(fields: &mut Fields) -> Trigger {
+fn trigger_of(fields: &mut Fields, attributes: &BTreeMap<String, String>) -> Trigger {
     let rule: Map<String, Value> = ["AlarmRule", "TriggeringChildren"]
         .iter()
         .filter_map(|key| Some(((*key).to_owned(), fields.0.remove(*key).filter(|value| !value.is_null())?)))
         .collect();
     match fields.0.remove("Trigger") {
-        Some(Value::Object(trigger)) => match metric_trigger(&trigger) {
-            Some(metric) => Trigger::Metric(metric),
-            None => {
-                Trigger::Other { kind: kind(&trigger).to_owned(), raw: definition(&Value::Object(trigger)) }
-            }
-        },
+        Some(Value::Object(found)) => {
+            let raw = definition(&Value::Object(found.clone()));
+            trigger::read(&found, attributes, raw)
+        }
         _ if !rule.is_empty() => {
             Trigger::Other { kind: "composite".to_owned(), raw: definition(&Value::Object(rule)) }
         }
@@ -168,132 +167,12 @@ fn trigger(fields: &mut Fields) -> Trigger {
     }
 }
 
-/// A word for a trigger that is not one metric and a threshold.
-fn kind(trigger: &Map<String, Value>) -> &'static str {
-    let expressions = trigger
-        .get("Metrics")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.get("Expression").and_then(Value::as_str));
-    let begins = |expression: &str, word: &str| {
-        expression.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-    };
-    if trigger.get("ThresholdMetricId").is_some_and(Value::is_string) {
-        "anomaly band"
-    } else if expressions.clone().any(|expression| begins(expression, "SELECT")) {
-        "metrics query"
-    } else if trigger.get("Metrics").is_some_and(Value::is_array) {
-        "metric math"
-    } else if trigger.contains_key("MetricName") || trigger.contains_key("Namespace") {
-        "incomplete metric"
-    } else {
-        "unknown"
-    }
-}
-
-/// Reads a plain metric; `None` where metric, namespace or statistic is missing, since a guess would read another series.
-fn metric_trigger(trigger: &Map<String, Value>) -> Option<MetricTrigger> {
-    let text =
-        |key: &str| trigger.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
-    let (namespace, metric) = (text("Namespace")?, text("MetricName")?);
-    let statistic = text("Statistic").or_else(|| text("ExtendedStatistic"))?;
-    // More than a day for one period and more than a week for all of them is nothing that CloudWatch accepts.
-    let period_seconds = number(trigger.get("Period"))
-        .and_then(whole)
-        .filter(|seconds| (1..=604_800).contains(seconds))
-        .unwrap_or(60);
-    let periods = |key: &str| {
-        let count = number(trigger.get(key)).and_then(whole).and_then(|count| u32::try_from(count).ok());
-        count.filter(|count| (1..=100_000).contains(count))
-    };
-    let evaluation_periods = periods("EvaluationPeriods").unwrap_or(1);
-    let treatment = text("TreatMissingData").unwrap_or_default();
-    Some(MetricTrigger {
-        namespace: namespace.to_owned(),
-        metric: metric.to_owned(),
-        dimensions: dimensions(trigger.get("Dimensions")),
-        statistic: normalised_statistic(statistic),
-        unit: text("Unit").map(str::to_owned),
-        period_seconds,
-        evaluation_periods,
-        // Without "M out of N" all N must breach.
-        datapoints_to_alarm: periods("DatapointsToAlarm")
-            .unwrap_or(evaluation_periods)
-            .min(evaluation_periods),
-        comparison: text("ComparisonOperator").and_then(Comparison::parse),
-        threshold: number(trigger.get("Threshold")),
-        missing_data: missing_data(treatment, namespace),
-    })
-}
-
-/// Lower-case keys in SNS, upper-case ones in the API, a map in `EventBridge`.
-fn dimensions(value: Option<&Value>) -> BTreeMap<String, String> {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    match value {
-        Some(Value::Array(entries)) => entries
-            .iter()
-            .filter_map(|entry| {
-                let name = text(entry.get("name").or_else(|| entry.get("Name")))?;
-                let value = text(entry.get("value").or_else(|| entry.get("Value")))?;
-                Some((name, value))
-            })
-            .collect(),
-        Some(Value::Object(map)) => {
-            map.iter().filter_map(|(name, value)| Some((name.clone(), text(Some(value))?))).collect()
-        }
-        _ => BTreeMap::new(),
-    }
-}
-
-/// `AVERAGE` in SNS is `Average` in `GetMetricData`; percentiles and the like keep their form.
-fn normalised_statistic(text: &str) -> String {
-    match text.to_ascii_uppercase().as_str() {
-        "AVERAGE" => "Average".to_owned(),
-        "SUM" => "Sum".to_owned(),
-        "MINIMUM" => "Minimum".to_owned(),
-        "MAXIMUM" => "Maximum".to_owned(),
-        "SAMPLECOUNT" | "SAMPLE_COUNT" => "SampleCount".to_owned(),
-        upper => match upper.strip_prefix('P') {
-            Some(percent) if percent.parse::<f64>().is_ok() => format!("p{percent}"),
-            _ => text.to_owned(),
-        },
-    }
-}
-
-/// Old payloads carry the line of the e-mail itself: `- TreatMissingData:                    missing`.
-fn missing_data(text: &str, namespace: &str) -> MissingData {
-    let word = text.rsplit(':').next().unwrap_or(text).trim().to_ascii_lowercase();
-    match word.as_str() {
-        "breaching" => MissingData::Breaching,
-        "notbreaching" | "nonbreaching" => MissingData::NotBreaching,
-        "ignore" => MissingData::Ignore,
-        // The documented exception: alarms on DynamoDB's metrics ignore missing data unless told otherwise.
-        "" if namespace == "AWS/DynamoDB" => MissingData::Ignore,
-        _ => MissingData::Missing,
-    }
-}
-
-fn number(value: Option<&Value>) -> Option<f64> {
-    match value? {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
-    .filter(|number| number.is_finite())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and far below 2^53")]
-fn whole(number: f64) -> Option<i64> {
-    (number.fract() == 0.0 && number.abs() < 1e12).then_some(number as i64)
-}
-
-fn definition(value: &Value) -> String {
+pub(crate) fn definition(value: &Value) -> String {
     bounded(&value.to_string(), MOST_DEFINITION_CHARACTERS)
 }
 
 /// Redacts before cutting, so that half a secret is never left standing at the cut.
-fn bounded(text: &str, most: usize) -> String {
+pub(crate) fn bounded(text: &str, most: usize) -> String {
     let text = Redacted::new(text);
     match text.as_str().char_indices().nth(most) {
         Some((cut, _)) => format!("{}…", text.as_str().get(..cut).unwrap_or_default()),

@@ -80,6 +80,8 @@ fn alarm(metric: &str, threshold: f64) -> Alarm {
             missing_data: MissingData::NotBreaching,
         }),
         contributor: None,
+        attributes: BTreeMap::new(),
+        leaves: Vec::new(),
         other_fields: BTreeMap::new(),
     }
 }

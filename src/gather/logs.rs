@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
+use crate::alarm::Trigger;
 use crate::analysis::log_templates::{self, InWindow, Spans};
 use crate::clock::Timestamp;
 use crate::evidence::{
@@ -120,6 +121,11 @@ pub(crate) async fn read(
 /// Returns the log groups to try, the owner's first.
 fn candidates(incident: &Incident, reader: &Reader<'_>, function: Option<&FunctionState>) -> Vec<String> {
     let configured = reader.configured_log_group.iter().cloned();
+    // A log alarm names its groups itself.
+    let counted: &[String] = match &incident.alarm.trigger {
+        Trigger::Log(log) => &log.groups,
+        Trigger::Metric(_) | Trigger::Derived(_) | Trigger::Other { .. } => &[],
+    };
     let own = function.and_then(|function| function.log_group.clone());
     let by_rule = incident
         .resource
@@ -128,7 +134,7 @@ fn candidates(incident: &Incident, reader: &Reader<'_>, function: Option<&Functi
         .flat_map(|service| &service.log_groups)
         .map(|rule| rule.replace("{resource}", &incident.resource.name));
     let mut groups: Vec<String> = Vec::new();
-    for group in configured.chain(own).chain(by_rule) {
+    for group in configured.chain(counted.iter().cloned()).chain(own).chain(by_rule) {
         if !groups.contains(&group) {
             groups.push(group);
         }

@@ -5,7 +5,7 @@ use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use jiff::SignedDuration;
 
-use super::{HandlerError, Run, RunSummary, Services, Why};
+use super::{HandlerError, Run, RunSummary, Services, Wanted, Why};
 use crate::alarm::{Alarm, AlarmState};
 use crate::clock::Deadline;
 use crate::id::{EventKey, RunId, Seed};
@@ -22,16 +22,15 @@ const TOGETHER: SignedDuration = SignedDuration::from_mins(15);
 /// One run to be made: an alarm, and those that its report answers as well.
 #[derive(Debug, Clone, PartialEq)]
 struct Unit {
-    alarm: Alarm,
-    why: Why,
-    also: Vec<Alarm>,
+    lead: Wanted,
+    also: Vec<Wanted>,
 }
 
-/// What became of one alarm.
-type Outcome = Result<RunSummary, HandlerError>;
+/// What became of one alarm, with the record that it came by.
+type Outcome = (usize, Result<RunSummary, HandlerError>);
 
 /// Deals with every alarm.
-pub(super) async fn work(wanted: Vec<(Alarm, Why)>, deadline: Deadline, services: &Services) -> Vec<Outcome> {
+pub(super) async fn work(wanted: Vec<Wanted>, deadline: Deadline, services: &Services) -> Vec<Outcome> {
     let lanes = lanes(wanted).into_iter().map(|lane| {
         Box::pin(async move {
             let mut outcomes = Vec::new();
@@ -45,19 +44,20 @@ pub(super) async fn work(wanted: Vec<(Alarm, Why)>, deadline: Deadline, services
 }
 
 /// Sorts alarms into lanes, one a resource. Lanes and what is in them keep the order of the event.
-fn lanes(wanted: Vec<(Alarm, Why)>) -> Vec<Vec<Unit>> {
+fn lanes(wanted: Vec<Wanted>) -> Vec<Vec<Unit>> {
     let mut lanes: Vec<(Resource, Vec<Unit>)> = Vec::new();
-    for (alarm, why) in wanted {
-        let resource = Resource { qualifier: None, ..Resource::of(&alarm) };
+    for wanted in wanted {
+        let resource = Resource { qualifier: None, ..Resource::of(&wanted.alarm) };
         let of_same = |(known, units): &&mut (Resource, Vec<Unit>)| {
-            *known == resource && units.first().is_some_and(|unit| unit.alarm.place == alarm.place)
+            let place = |unit: &Unit| unit.lead.alarm.place == wanted.alarm.place;
+            *known == resource && units.first().is_some_and(place)
         };
         match lanes.iter_mut().find(of_same) {
-            Some((_, units)) => match units.last_mut().filter(|last| belongs(last, &alarm, &why)) {
-                Some(last) => last.also.push(alarm),
-                None => units.push(Unit { alarm, why, also: Vec::new() }),
+            Some((_, units)) => match units.last_mut().filter(|last| belongs(last, &wanted)) {
+                Some(last) => last.also.push(wanted),
+                None => units.push(Unit { lead: wanted, also: Vec::new() }),
             },
-            None => lanes.push((resource, vec![Unit { alarm, why, also: Vec::new() }])),
+            None => lanes.push((resource, vec![Unit { lead: wanted, also: Vec::new() }])),
         }
     }
     lanes.into_iter().map(|(_, units)| units).collect()
@@ -65,14 +65,15 @@ fn lanes(wanted: Vec<(Alarm, Why)>) -> Vec<Vec<Unit>> {
 
 /// Tells whether an alarm of the same resource belongs to a run: both went off, by themselves, and together. The same
 /// state change twice does not; the second finds the first one reported.
-fn belongs(unit: &Unit, alarm: &Alarm, why: &Why) -> bool {
+fn belongs(unit: &Unit, wanted: &Wanted) -> bool {
     let went_off =
-        |alarm: &Alarm, why: &Why| *why == Why::StateChange && alarm.new_state == AlarmState::Alarm;
-    let repeated = std::iter::once(&unit.alarm).chain(&unit.also).any(|known| key(known) == key(alarm));
-    went_off(&unit.alarm, &unit.why)
-        && went_off(alarm, why)
+        |wanted: &Wanted| wanted.why == Why::StateChange && wanted.alarm.new_state == AlarmState::Alarm;
+    let known = std::iter::once(&unit.lead).chain(&unit.also);
+    let repeated = known.into_iter().any(|known| key(&known.alarm) == key(&wanted.alarm));
+    went_off(&unit.lead)
+        && went_off(wanted)
         && !repeated
-        && alarm.changed_at.duration_since(unit.alarm.changed_at).abs() <= TOGETHER
+        && wanted.alarm.changed_at.duration_since(unit.lead.alarm.changed_at).abs() <= TOGETHER
 }
 
 fn key(alarm: &Alarm) -> EventKey {
@@ -82,39 +83,44 @@ fn key(alarm: &Alarm) -> EventKey {
 /// Runs a unit. The others are delivered by its report and recorded as merged; where it made none that names them,
 /// each is run by itself.
 async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Outcome> {
-    let mut joined = Vec::new();
-    let mut apart = Vec::new();
+    let mut joined: Vec<Wanted> = Vec::new();
+    let mut apart: Vec<Wanted> = Vec::new();
     for other in unit.also {
-        match services.store.begin(&key(&other), deadline.time_left()).await {
+        match services.store.begin(&key(&other.alarm), deadline.time_left()).await {
             Ok(Begin::Fresh(None)) | Err(_) => joined.push(other),
             Ok(Begin::Fresh(Some(_))) => {
                 // An earlier try of its own left a record to continue from.
-                release(&other, services).await;
+                release(&other.alarm, services).await;
                 apart.push(other);
             }
             // Its own run finds the same and says so.
             Ok(Begin::InProgress | Begin::Done(_)) => apart.push(other),
         }
     }
-    let mut names: Vec<String> = joined.iter().map(|alarm| alarm.name.clone()).collect();
-    names.retain(|name| *name != unit.alarm.name);
-    names.dedup();
-    let lead = unit.alarm.name.clone();
+    let lead = unit.lead.alarm.name.clone();
+    let record = unit.lead.record;
+    let leaves = unit.lead.alarm.leaves.iter().cloned();
+    let mut names: Vec<String> = leaves.chain(joined.iter().map(|other| other.alarm.name.clone())).collect();
+    names.retain(|name| *name != lead);
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     // Boxed, so that the state of a whole run is not carried about on the stack of every caller.
-    let outcome = Box::pin(run(unit.alarm, unit.why, names, deadline, services)).await;
+    let outcome = Box::pin(run(unit.lead, names, deadline, services)).await;
     let mut outcomes = Vec::new();
     for other in joined {
-        match outcome.as_ref().ok().filter(|summary| other.name == lead || names_it(summary, &other)) {
+        let named = |summary: &&RunSummary| other.alarm.name == lead || names_it(summary, &other.alarm);
+        match outcome.as_ref().ok().filter(named) {
             Some(summary) if summary.document.is_some() => {
-                outcomes.push(Ok(merged(&other, summary, services).await));
+                outcomes.push((other.record, Ok(merged(&other.alarm, summary, services).await)));
             }
             Some(_) | None => apart.push(other.clone()),
         }
-        release(&other, services).await;
+        release(&other.alarm, services).await;
     }
-    outcomes.insert(0, outcome);
+    outcomes.insert(0, (record, outcome));
     for other in apart {
-        outcomes.push(Box::pin(run(other, Why::StateChange, Vec::new(), deadline, services)).await);
+        let (record, other) = (other.record, Wanted { why: Why::StateChange, ..other });
+        outcomes.push((record, Box::pin(run(other, Vec::new(), deadline, services)).await));
     }
     outcomes
 }
@@ -160,12 +166,12 @@ async fn release(alarm: &Alarm, services: &Services) {
 
 /// One record under its lease.
 async fn run(
-    alarm: Alarm,
-    why: Why,
+    wanted: Wanted,
     also: Vec<String>,
     deadline: Deadline,
     services: &Services,
 ) -> Result<RunSummary, HandlerError> {
+    let Wanted { alarm, why, .. } = wanted;
     let seed = services.seed.unwrap_or_else(Seed::random);
     let run_id = RunId::mint(seed);
     let observer = services.observer.for_run(&run_id);

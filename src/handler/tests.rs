@@ -156,6 +156,11 @@ fn services(model: Arc<Honest>, shelf: Arc<Shelf>) -> Services {
     }
 }
 
+/// The services of an account that a test brings itself.
+pub(super) fn services_of(telemetry: Arc<dyn Telemetry>) -> Services {
+    Services { telemetry, ..services(Honest::but_silent_for(&[]), shelf(Duration::ZERO)) }
+}
+
 fn event() -> Vec<u8> {
     let text = include_str!("../../events/sns-metric-alarm.json");
     let event: Value = serde_json::from_str(text).unwrap();

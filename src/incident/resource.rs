@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Trigger};
 use crate::playbook::{self, Service};
 
 /// The thing that the alarm is about.
@@ -21,9 +21,7 @@ pub struct Resource {
 impl Resource {
     /// Reads the resource from the alarm's dimensions by the playbook.
     pub fn of(alarm: &Alarm) -> Self {
-        let Some(metric) = alarm.metric() else {
-            return Resource { namespace: String::new(), name: alarm.name.clone(), qualifier: None };
-        };
+        let Some(metric) = alarm.metric() else { return Resource::without_metric(alarm) };
         let dimensions = &metric.dimensions;
         // Lambda's `Resource` dimension is `function:alias`, or the function alone for `$LATEST`.
         let lambda = if metric.namespace == "AWS/Lambda" { dimensions.get("Resource") } else { None };
@@ -45,10 +43,38 @@ impl Resource {
         }
     }
 
+    /// Of a log alarm the resource whose log it counts, else what tells the contributor from others, else the alarm.
+    fn without_metric(alarm: &Alarm) -> Self {
+        let groups: &[String] = match &alarm.trigger {
+            Trigger::Log(log) => &log.groups,
+            Trigger::Metric(_) | Trigger::Derived(_) | Trigger::Other { .. } => &[],
+        };
+        if let Some((namespace, name)) = groups.iter().find_map(|group| logging(group)) {
+            return Resource { namespace, name, qualifier: None };
+        }
+        let named = naming_dimension(&alarm.attributes).filter(|name| !name.is_empty());
+        let name = named.unwrap_or(&alarm.name).clone();
+        Resource { namespace: String::new(), name, qualifier: None }
+    }
+
     /// Returns the playbook row, where there is one.
     pub fn service(&self) -> Option<&'static Service> {
         playbook::service(&self.namespace)
     }
+}
+
+/// Returns namespace and name of the resource that logs into a group, by the rules of the playbook.
+fn logging(group: &str) -> Option<(String, String)> {
+    playbook::services().find_map(|service| {
+        let name = service.log_groups.iter().find_map(|rule| {
+            let (before, after) = rule.split_once("{resource}")?;
+            group
+                .strip_prefix(before)?
+                .strip_suffix(after)
+                .filter(|name| !name.is_empty() && !name.contains('/'))
+        })?;
+        Some((service.namespace.clone(), name.to_owned()))
+    })
 }
 
 /// Without a playbook row the dimension that is spelled like an identity names the resource: `QueueName` and
@@ -85,6 +111,34 @@ mod tests {
             }
             other => panic!("no alarm: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_log_alarm_is_about_what_logs_into_its_group_and_a_contributor_about_its_attributes() {
+        let event = |trigger: serde_json::Value, attributes: serde_json::Value| {
+            let event = serde_json::json!({
+                "AlarmName": "the-alarm", "NewStateValue": "ALARM",
+                "StateChangeTime": "2026-11-24T03:05:22.704+0000", "Trigger": trigger,
+                "AlarmContributorAttributes": attributes,
+            });
+            match parse_event(event.to_string().as_bytes()).records.into_iter().next() {
+                Some(WakeUp::Alarm(alarm)) => {
+                    let resource = Resource::of(&alarm);
+                    (resource.namespace, resource.name)
+                }
+                other => panic!("no alarm: {other:?}"),
+            }
+        };
+        let log = |group: &str| {
+            let query = serde_json::json!({"LogGroupIdentifiers": [group], "QueryString": "filter x"});
+            event(serde_json::json!({"ScheduledQueryConfiguration": query}), serde_json::json!({}))
+        };
+        assert_eq!(log("/aws/lambda/render"), ("AWS/Lambda".into(), "render".into()));
+        assert_eq!(log("/aws/rds/instance/db-1/error"), ("AWS/RDS".into(), "db-1".into()));
+        assert_eq!(log("/app/orders"), (String::new(), "the-alarm".into()));
+        let query = serde_json::json!({"Metrics": [{"Id": "q1", "Expression": "rate(errors[5m]) > 1"}]});
+        let attributes = serde_json::json!({"service_name": "x", "PodName": "pod-1"});
+        assert_eq!(event(query, attributes), (String::new(), "pod-1".into()));
     }
 
     fn named(name: &str) -> (String, Option<String>) {

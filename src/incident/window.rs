@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::alarm::{Alarm, Trigger, reason_datapoints};
+use crate::alarm::{Alarm, LogTrigger, Trigger, reason_datapoints};
 use crate::clock::Timestamp;
 
 /// A half-open span of time: start inclusive, end exclusive.
@@ -139,7 +139,10 @@ impl Evaluation {
     fn of(alarm: &Alarm) -> Self {
         let (period, periods) = match &alarm.trigger {
             Trigger::Metric(metric) => (metric.period_seconds, metric.evaluation_periods),
-            Trigger::Other { raw, .. } => evaluation_of_definition(raw),
+            Trigger::Derived(derived) => (derived.watched.period_seconds, derived.watched.evaluation_periods),
+            Trigger::Log(LogTrigger { raw, .. }) | Trigger::Other { raw, .. } => {
+                evaluation_of_definition(raw)
+            }
         };
         // A week is the longest that CloudWatch evaluates.
         let period = SignedDuration::from_secs(period.clamp(1, 604_800));

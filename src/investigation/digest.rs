@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
+use crate::alarm::Trigger;
 use crate::analysis::Analysis;
 use crate::analysis::baseline::median;
 use crate::evidence::text::{
@@ -115,6 +116,8 @@ pub fn known_names(incident: &Incident) -> BTreeSet<String> {
         names.extend(metric.dimensions.values().cloned());
         names.extend(metric.dimensions.keys().cloned());
     }
+    names.extend(incident.alarm.attributes.values().cloned());
+    names.extend(incident.alarm.leaves.iter().cloned());
     names.retain(|name| !name.is_empty());
     names
 }
@@ -152,8 +155,24 @@ fn alarm(incident: &Incident, fence: &Fence, text: &mut String) {
             metric.threshold.map_or_else(|| "its threshold".to_owned(), crate::evidence::text::number),
         );
     }
-    for (name, value) in &alarm.other_fields {
+    match &alarm.trigger {
+        Trigger::Metric(_) | Trigger::Other { .. } => {}
+        Trigger::Derived(derived) => {
+            let _ = writeln!(
+                about,
+                "the alarm itself is a {} ({}); what it watches is its series that tells most",
+                derived.kind, derived.expression
+            );
+        }
+        Trigger::Log(log) => {
+            let _ = writeln!(about, "counts log lines of {}: {}", log.groups.join(", "), log.query);
+        }
+    }
+    for (name, value) in alarm.attributes.iter().chain(&alarm.other_fields) {
         let _ = writeln!(about, "{name}: {value}");
+    }
+    if !alarm.leaves.is_empty() {
+        let _ = writeln!(about, "alarms below it in ALARM: {}", alarm.leaves.join(", "));
     }
     text.push_str(&fence.wrap("alarm", &Redacted::new(about.trim_end())));
     text.push('\n');

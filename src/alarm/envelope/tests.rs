@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::alarm::AlarmState;
 
 const SINGLE: &str =
     include_str!("../../../tests/fixtures/alarms/cloudwatch-alarm-sns-payload-single-metric.json");
@@ -70,10 +71,10 @@ fn the_published_samples_are_read_or_refused_by_name() {
     assert_eq!(told(SINGLE.as_bytes()), ["alarm EXAMPLE"]);
     assert_eq!(told(MULTIPLE.as_bytes()), ["alarm EXAMPLE", "alarm EXAMPLE"]);
     assert_eq!(told(NOT_AN_ALARM.as_bytes()), ["SNS message 'Greetings' is not a CloudWatch alarm"]);
-    for direct in [DIRECT, DIRECT_COMPOSITE] {
-        assert_eq!(told(direct.as_bytes()), [format!("a direct alarm action is not read; {ACCEPTED}")]);
-    }
-    assert_eq!(told(EVENT_BRIDGE.as_bytes()), [format!("an EventBridge event is not read; {ACCEPTED}")]);
+    assert_eq!(told(DIRECT.as_bytes()), ["alarm lambda-demo-metric-alarm"]);
+    assert_eq!(told(DIRECT_COMPOSITE.as_bytes()), ["alarm CompositeDemo.Main"]);
+    let suppressed = "the alarm ServiceAggregatedAlarm has its actions suppressed (WaitPeriod)";
+    assert_eq!(told(EVENT_BRIDGE.as_bytes()), [suppressed]);
 }
 
 #[test]
@@ -125,10 +126,14 @@ fn what_cannot_be_read_says_why() {
     assert_eq!(told(b"{}"), [format!("the event has an unknown shape; {ACCEPTED}")]);
     assert_eq!(told(br#"{"Records": []}"#), ["the event's Records hold nothing"]);
     assert_eq!(told(br#"{"Records": null}"#), ["the event's Records hold nothing"]);
-    assert_eq!(
-        told(br#"{"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}"#),
-        [format!("an SQS record is not read; {ACCEPTED}")]
-    );
+    let queued = |body: &str| {
+        told(json!({"Records": [{"eventSource": "aws:sqs", "body": body}]}).to_string().as_bytes()).remove(0)
+    };
+    assert_eq!(queued("{}"), format!("the event has an unknown shape; {ACCEPTED}"));
+    assert_eq!(queued("[1]"), format!("a queue's message is not a JSON object; {ACCEPTED}"));
+    assert_eq!(queued(""), "a queue's message: the event is empty");
+    assert!(queued("{\"AlarmName\": ").starts_with("a queue's message: the event is truncated JSON"));
+    assert_eq!(told(br#"{"Records": [{"eventSource": "aws:sqs"}]}"#), ["a queue's message is empty"]);
 }
 
 #[test]
@@ -187,10 +192,10 @@ fn a_message_of_300_kilobytes_is_read_and_what_is_kept_of_it_is_bounded() {
 }
 
 #[test]
-fn an_event_beyond_a_mebibyte_is_refused_with_its_size() {
+fn an_event_beyond_what_lambda_takes_is_refused_with_its_size() {
     let mut event = b"{\"alarmName\":\"".to_vec();
     event.resize(MOST_BYTES + 1, b'x');
-    assert_eq!(told(&event), ["the event has 1048577 bytes, more than the 1048576 that are read"]);
+    assert_eq!(told(&event), ["the event has 6291457 bytes, more than the 6291456 that are read"]);
 }
 
 #[test]
@@ -393,5 +398,178 @@ proptest! {
         let records = parse_event(&whole[..cut]).records;
         let ignored = matches!(&records[..], [WakeUp::Ignored { .. }]);
         prop_assert!(ignored);
+    }
+}
+
+/// An alarm message in every envelope that leads to the function.
+#[test]
+fn one_alarm_is_the_same_whatever_brings_it() {
+    let text = message().to_string();
+    let plain = parse_event(text.as_bytes()).records;
+    let queue = |body: &str| json!({"messageId": "m-1", "eventSource": "aws:sqs", "body": body});
+    let notification = json!({
+        "Type": "Notification", "MessageId": "n-1", "TopicArn": "arn:aws:sns:us-east-1:123456789012:t",
+        "Message": text, "Timestamp": "2026-09-14T11:18:44.452Z", "SigningCertURL": "EXAMPLE",
+    });
+    for record in [queue(&text), queue(&notification.to_string())] {
+        let found = parse_event(&event(&[record]));
+        assert_eq!(found.records, plain);
+        assert_eq!(found.message_ids.as_deref(), Some(&["m-1".to_owned()][..]));
+    }
+    assert_eq!(parse_event(notification.to_string().as_bytes()).records, plain);
+    assert_eq!(parse_event(text.as_bytes()).message_ids, None);
+}
+
+#[test]
+fn envelopes_in_envelopes_are_opened_to_a_depth() {
+    let mut body = message().to_string();
+    for _ in 0..3 {
+        body = json!({"messageId": "m", "eventSource": "aws:sqs", "body": body}).to_string();
+    }
+    assert_eq!(told(format!("{{\"Records\": [{body}]}}").as_bytes()), ["alarm svc-5xx"]);
+    body = json!({"messageId": "m", "eventSource": "aws:sqs", "body": body}).to_string();
+    assert_eq!(
+        told(format!("{{\"Records\": [{body}]}}").as_bytes()),
+        ["a message is in more envelopes than are opened"]
+    );
+}
+
+#[test]
+fn a_batch_with_a_record_that_is_no_queues_is_no_queues_batch() {
+    let queued = json!({"messageId": "m", "eventSource": "aws:sqs", "body": message().to_string()});
+    let found = parse_event(&event(&[queued, record(None, &message().to_string())]));
+    assert_eq!((found.records.len(), found.message_ids), (2, None));
+}
+
+/// A state change as `EventBridge` tells it.
+fn state_change(change: impl FnOnce(&mut Value)) -> Value {
+    let mut event = json!({
+        "version": "0", "id": "x", "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch",
+        "account": "123456789012", "time": "2026-09-14T11:18:48Z", "region": "us-east-1",
+        "resources": ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:svc"],
+        "detail": {
+            "alarmName": "svc",
+            "state": {"value": "ALARM", "reason": "Threshold Crossed: 1 out of the last 1 datapoints", "timestamp": "2026-09-14T11:18:48.031+0000"},
+            "previousState": {"value": "OK", "timestamp": "2026-09-14T11:00:48.031+0000"},
+            "configuration": {"description": "d", "metrics": [{
+                "id": "m1", "returnData": true,
+                "metricStat": {"metric": {"namespace": "AWS/Lambda", "name": "Errors", "dimensions": {"FunctionName": "f"}}, "period": 60, "stat": "Sum"},
+            }]},
+        },
+    });
+    change(&mut event);
+    event
+}
+
+#[test]
+fn a_state_change_of_event_bridge_is_an_alarm_without_a_threshold() {
+    let records = parse_event(state_change(|_| ()).to_string().as_bytes()).records;
+    let [WakeUp::Alarm(alarm)] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(
+        (alarm.name.as_str(), alarm.new_state, alarm.old_state),
+        ("svc", AlarmState::Alarm, Some(AlarmState::Ok))
+    );
+    assert_eq!(alarm.changed_at.to_string(), "2026-09-14T11:18:48.031Z");
+    assert_eq!((alarm.place.region.as_str(), alarm.place.account.as_str()), ("us-east-1", "123456789012"));
+    let metric = alarm.metric().unwrap();
+    assert_eq!(
+        (metric.metric.as_str(), metric.statistic.as_str(), metric.threshold),
+        ("Errors", "Sum", None)
+    );
+    assert_eq!(metric.dimensions["FunctionName"], "f");
+}
+
+#[test]
+fn what_nobody_wants_to_hear_of_is_ignored_with_the_reason() {
+    type Change = fn(&mut Value);
+    let rows: [(Change, &str); 4] = [
+        (|event| event["detail"]["muteDetail"] = json!({"mutedByArn": "arn:x"}), "the alarm svc is muted"),
+        (
+            |event| event["detail"]["state"]["actionsSuppressedBy"] = json!("Alarm"),
+            "the alarm svc has its actions suppressed (Alarm)",
+        ),
+        (
+            |event| event["detail-type"] = json!("CloudWatch Alarm Configuration Change"),
+            "an event of EventBridge that is no state change of an alarm: 'CloudWatch Alarm Configuration Change'",
+        ),
+        (|event| event["detail"] = json!(null), "an event about an alarm holds no state change"),
+    ];
+    for (change, reason) in rows {
+        assert_eq!(told(state_change(change).to_string().as_bytes()), [reason]);
+    }
+}
+
+#[test]
+fn a_contributor_of_event_bridge_brings_its_attributes() {
+    let event = state_change(|event| {
+        event["detail-type"] = json!("CloudWatch Alarm Contributor State Change");
+        event["detail"]["alarmContributor"] =
+            json!({"id": "0f1e2d3c4b5a6978", "attributes": {"FunctionName": "g"}});
+        event["detail"]["configuration"]["metrics"] = json!([{
+            "id": "q1", "returnData": true, "period": 60,
+            "expression": "SELECT SUM(Errors) FROM SCHEMA(\"AWS/Lambda\", FunctionName) GROUP BY FunctionName",
+        }]);
+    });
+    let records = parse_event(event.to_string().as_bytes()).records;
+    let [WakeUp::Alarm(alarm)] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(alarm.contributor.as_deref(), Some("0f1e2d3c4b5a6978"));
+    let metric = alarm.metric().unwrap();
+    assert_eq!((metric.namespace.as_str(), metric.metric.as_str()), ("AWS/Lambda", "Errors"));
+    assert_eq!(metric.dimensions["FunctionName"], "g");
+}
+
+#[test]
+fn no_key_of_any_shape_is_needed_to_parse() {
+    let shapes = [
+        state_change(|_| ()),
+        serde_json::from_str(DIRECT).unwrap(),
+        serde_json::from_str(EVENT_BRIDGE).unwrap(),
+        json!({"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": state_change(|_| ()).to_string()}]}),
+    ];
+    let mut tried = 0;
+    for shape in shapes {
+        for path in keys(&shape) {
+            for null in [false, true] {
+                let mut event = shape.clone();
+                take_out(&mut event, &path, null);
+                assert_eq!(parse_event(event.to_string().as_bytes()).records.len(), 1, "{path:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 100, "{tried} variants");
+}
+
+/// Every key below a value, as a path of keys and positions.
+fn keys(value: &Value) -> Vec<Vec<String>> {
+    let below = |key: String, value: &Value| {
+        let mut found = vec![vec![key.clone()]];
+        found.extend(keys(value).into_iter().map(|path| [vec![key.clone()], path].concat()));
+        found
+    };
+    match value {
+        Value::Object(object) => object.iter().flat_map(|(key, value)| below(key.clone(), value)).collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(at, value)| below(at.to_string(), value)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn take_out(value: &mut Value, path: &[String], null: bool) {
+    let [key, rest @ ..] = path else { return };
+    match value {
+        Value::Object(object) if rest.is_empty() && !null => drop(object.remove(key)),
+        Value::Object(object) => match object.get_mut(key) {
+            Some(found) if rest.is_empty() => *found = Value::Null,
+            Some(found) => take_out(found, rest, null),
+            None => {}
+        },
+        Value::Array(items) => match items.get_mut(key.parse::<usize>().unwrap()) {
+            Some(found) if rest.is_empty() => *found = Value::Null,
+            Some(found) => take_out(found, rest, null),
+            None => {}
+        },
+        _ => {}
     }
 }

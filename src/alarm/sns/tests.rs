@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::alarm::parse_event;
+use crate::alarm::{Comparison, MetricTrigger, MissingData};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -29,14 +30,15 @@ fn metric(change: impl FnOnce(&mut Value)) -> MetricTrigger {
     change(&mut trigger);
     match with_trigger(&trigger).trigger {
         Trigger::Metric(metric) => metric,
-        other @ Trigger::Other { .. } => panic!("no metric: {other:?}"),
+        other => panic!("no metric: {other:?}"),
     }
 }
 
 fn kind_of(alarm: &Alarm) -> (&str, &str) {
     match &alarm.trigger {
         Trigger::Other { kind, raw } => (kind, raw),
-        Trigger::Metric(metric) => panic!("a plain metric: {metric:?}"),
+        Trigger::Derived(derived) => (&derived.kind, &derived.raw),
+        plain => panic!("a plain metric: {plain:?}"),
     }
 }
 
@@ -85,6 +87,8 @@ fn a_captured_metric_alarm_is_read_whole() {
                 missing_data: MissingData::Ignore,
             }),
             contributor: None,
+            attributes: BTreeMap::new(),
+            leaves: Vec::new(),
             other_fields: BTreeMap::new(),
         }
     );
@@ -291,15 +295,9 @@ fn a_contributor_tells_its_series_apart_and_unknown_fields_are_kept() {
     }));
     assert_eq!(alarm.contributor.as_deref(), Some("0f1e2d3c4b5a6978"));
     assert_eq!(alarm.series_key().as_str(), "a|0f1e2d3c4b5a6978");
+    assert_eq!(alarm.attributes, BTreeMap::from([("Team".to_owned(), "a".to_owned())]));
     let kept: Vec<_> = alarm.other_fields.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
-    assert_eq!(
-        kept,
-        [
-            ("ActionExecutedAfterMuteWindow", "true"),
-            ("AlarmContributorAttributes", r#"{"Team":"a"}"#),
-            ("LogLines", r#"["x"]"#),
-        ]
-    );
+    assert_eq!(kept, [("ActionExecutedAfterMuteWindow", "true"), ("LogLines", r#"["x"]"#),]);
 }
 
 #[test]

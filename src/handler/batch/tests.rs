@@ -16,8 +16,10 @@ fn alarm(name: &str, function: &str, state: AlarmState, minutes: i64) -> Alarm {
 
 /// Lanes as text: a lane a line, units with commas, merged ones with a plus.
 fn shape(wanted: Vec<(Alarm, Why)>) -> String {
+    let wanted = wanted.into_iter().enumerate();
+    let wanted = wanted.map(|(record, (alarm, why))| Wanted { alarm, why, record }).collect();
     let unit = |unit: &Unit| {
-        let names = std::iter::once(&unit.alarm).chain(&unit.also).map(|alarm| alarm.name.as_str());
+        let names = std::iter::once(&unit.lead).chain(&unit.also).map(|wanted| wanted.alarm.name.as_str());
         names.collect::<Vec<_>>().join("+")
     };
     let lane = |units: &Vec<Unit>| units.iter().map(unit).collect::<Vec<_>>().join(", ");

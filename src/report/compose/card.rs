@@ -1,6 +1,6 @@
 //! The card's head: line 1 says what and where, line 2 still or recovered, line 4 the verdict, then the impact.
 
-use crate::alarm::{AlarmState, Comparison, reason_datapoints};
+use crate::alarm::{AlarmState, Comparison, Trigger, reason_datapoints};
 use crate::analysis::companion::quantity;
 use crate::analysis::lead::Lead;
 use crate::clock::Timestamp;
@@ -308,7 +308,8 @@ fn fired(incident: &Incident) -> Option<String> {
     let alarm = &incident.alarm;
     let reason = Redacted::new(alarm.reason.trim());
     let newest = reason_datapoints(&alarm.reason).into_iter().max_by_key(|(_, at)| *at);
-    if let (Some(metric), Some((value, at))) = (alarm.metric(), newest) {
+    // The values in the reason of a computed alarm are not those of the series that is looked at.
+    if let (Trigger::Metric(metric), Some((value, at))) = (&alarm.trigger, newest) {
         let threshold = metric.threshold.map(|threshold| format!(" · alarm at {}", number(threshold)));
         let (name, value, at) = (&metric.metric, number(value), day_time(incident, at));
         return Some(format!("{name} {value} at {at} by the alarm{}", threshold.unwrap_or_default()));

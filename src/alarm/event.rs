@@ -1,0 +1,108 @@
+//! A state change as `EventBridge` and the direct Lambda action tell it: lower-case keys, and no threshold.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::alarm::sns::{Arn, MOST_CHARACTERS, bounded, definition, parse_time};
+use crate::alarm::{Alarm, AlarmState, Place, Trigger, WakeUp, trigger};
+
+/// Detail types of state changes.
+const STATE_CHANGES: [&str; 2] =
+    ["CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change"];
+
+/// Reads an event of `EventBridge`.
+pub(crate) fn parse_event_bridge(mut object: Map<String, Value>) -> WakeUp {
+    let kind = text(&object, "detail-type").unwrap_or_default().to_owned();
+    if !STATE_CHANGES.contains(&kind.as_str()) {
+        let kind = bounded(&kind, 100);
+        return WakeUp::ignored(format!(
+            "an event of EventBridge that is no state change of an alarm: '{kind}'"
+        ));
+    }
+    let arn = object.get("resources").and_then(|list| list.get(0)).and_then(Value::as_str).map(str::to_owned);
+    let body = object.remove("detail").or_else(|| object.remove("alarmData"));
+    state_change(&object, body, arn, "account")
+}
+
+/// Reads the payload of an alarm that calls the function itself.
+pub(crate) fn parse_direct(mut object: Map<String, Value>) -> WakeUp {
+    let arn = text(&object, "alarmArn").map(str::to_owned);
+    let body = object.remove("alarmData");
+    state_change(&object, body, arn, "accountId")
+}
+
+fn state_change(
+    envelope: &Map<String, Value>,
+    body: Option<Value>,
+    arn: Option<String>,
+    account: &str,
+) -> WakeUp {
+    let Some(Value::Object(body)) = body else {
+        return WakeUp::ignored("an event about an alarm holds no state change");
+    };
+    let parts = arn.as_deref().and_then(Arn::parse);
+    let name = text(&body, "alarmName").map(str::to_owned);
+    let Some(name) = name.or_else(|| parts.as_ref().map(|parts| parts.alarm_name.clone())) else {
+        return WakeUp::ignored("an event about an alarm names no alarm");
+    };
+    if let Some(why) = silenced(&body) {
+        return WakeUp::ignored(format!("the alarm {} {why}", bounded(&name, 255)));
+    }
+    let empty = Map::new();
+    let object = |key: &str| body.get(key).and_then(Value::as_object).unwrap_or(&empty);
+    let (state, previous) = (object("state"), object("previousState"));
+    let new_state = text(state, "value").and_then(AlarmState::parse);
+    let times = [text(state, "timestamp"), text(envelope, "time")];
+    let changed_at = times.into_iter().flatten().find_map(parse_time);
+    let (Some(new_state), Some(changed_at)) = (new_state, changed_at) else {
+        return WakeUp::Manual { alarm_name: name, question: None };
+    };
+    let place = parts.map(|parts| parts.place).unwrap_or_else(|| Place {
+        partition: "aws".into(),
+        region: text(envelope, "region").unwrap_or_default().to_owned(),
+        account: text(envelope, account).unwrap_or_default().to_owned(),
+    });
+    let contributor = object("alarmContributor");
+    let attributes = trigger::dimensions(contributor.get("attributes"));
+    let configuration = object("configuration");
+    let reason = bounded(text(state, "reason").unwrap_or_default(), MOST_CHARACTERS);
+    WakeUp::Alarm(Box::new(Alarm {
+        name,
+        arn,
+        place,
+        description: text(configuration, "description").map(|text| bounded(text, MOST_CHARACTERS)),
+        new_state,
+        old_state: text(previous, "value").and_then(AlarmState::parse),
+        reason,
+        changed_at,
+        trigger: trigger_of(configuration, &attributes),
+        contributor: text(contributor, "id").map(str::to_owned),
+        attributes,
+        leaves: Vec::new(),
+        other_fields: BTreeMap::new(),
+    }))
+}
+
+/// Says why nobody wants to hear of the change: `EventBridge` tells of alarms whose actions are muted or suppressed as
+/// well.
+fn silenced(body: &Map<String, Value>) -> Option<String> {
+    if body.get("muteDetail").is_some_and(Value::is_object) {
+        return Some("is muted".to_owned());
+    }
+    let state = body.get("state").and_then(Value::as_object)?;
+    let by = text(state, "actionsSuppressedBy")?;
+    Some(format!("has its actions suppressed ({})", bounded(by, 100)))
+}
+
+fn trigger_of(configuration: &Map<String, Value>, attributes: &BTreeMap<String, String>) -> Trigger {
+    let raw = definition(&Value::Object(configuration.clone()));
+    if configuration.get("alarmRule").is_some_and(Value::is_string) {
+        return Trigger::Other { kind: "composite".to_owned(), raw };
+    }
+    trigger::read(configuration, attributes, raw)
+}
+
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    object.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+}
