@@ -1,15 +1,13 @@
 //! Whether a model's quota is enough for an investigation.
 
+use crate::diagnosis::Demand;
 use crate::doctor::{Check, Level, Quota};
 use crate::iam::{Access, access};
 use crate::investigation::depth::Depth;
-use crate::model::{ModelId, catalogue};
+use crate::model::{ModelId, catalogue, pace};
 
 /// Fewest model calls of one investigation at `full`: plan, two specialists of one turn, one tool round, merge, review.
-const LEAST_FULL_CALLS: f64 = 6.0;
-
-/// Tokens of one investigation at `full`, in and out.
-const FULL_TOKENS: f64 = 66_000.0;
+const LEAST_FULL_CALLS: u32 = 6;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +65,33 @@ fn words_of_name(name: &str) -> Vec<String> {
     words
 }
 
+/// Returns what a short investigation at `full` wants of a model in a minute, beside what its quotas let through. A
+/// refusal is explained by it.
+pub fn demand(model: &ModelId, message: &str, quotas: &[Quota]) -> Demand {
+    let requests = per_minute(model, Unit::Requests, quotas);
+    let tokens = per_minute(model, Unit::Tokens, quotas);
+    let refused = if message.to_lowercase().contains("too many tokens") { tokens } else { requests };
+    Demand {
+        quota: pace::Quota {
+            requests: requests.and_then(|quota| u32::try_from(whole(quota.value)).ok()),
+            tokens: tokens.map(|quota| whole(quota.value)),
+        },
+        adjustable: refused.map(|quota| quota.adjustable),
+        calls: LEAST_FULL_CALLS,
+        tokens: Depth::Full.planned_tokens(),
+        minutes: 1,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast saturates, and a part of a call is none"
+)]
+fn whole(value: f64) -> u64 {
+    value as u64
+}
+
 /// Judges the quotas of a model against the calls that one investigation makes.
 pub fn judge(model: &ModelId, quotas: &[Quota]) -> Vec<Check> {
     let requests = per_minute(model, Unit::Requests, quotas).map(|quota| judge_requests(model, quota));
@@ -95,7 +120,7 @@ fn judge_requests(model: &ModelId, quota: &Quota) -> Check {
                 "{allowed}: quota too small for an investigation at full (6 to 11 calls), just enough for brief (1, 2 with a repair)"
             ),
         )
-    } else if quota.value < LEAST_FULL_CALLS {
+    } else if quota.value < f64::from(LEAST_FULL_CALLS) {
         (
             Level::Warning,
             format!(
@@ -123,9 +148,10 @@ fn judge_tokens(model: &ModelId, quota: &Quota) -> Check {
         )
         .fix(raise(quota));
     }
-    if quota.value < FULL_TOKENS {
+    let planned = Depth::Full.planned_tokens();
+    if quota.value < f64::from(planned) {
         let reason = format!(
-            "{} tokens a minute: an investigation at full takes about {FULL_TOKENS} and waits",
+            "{} tokens a minute: an investigation at full takes about {planned} and waits",
             quota.value
         );
         return Check::new(Level::Warning, model.as_str(), reason).fix(raise(quota));
