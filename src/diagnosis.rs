@@ -295,7 +295,10 @@ impl Details {
             ("{quota}", self.quota(Unit::Requests)),
             ("{token_quota}", self.quota(Unit::Tokens)),
             ("{refuses}", if self.is_explicit { "denies" } else { "does not allow" }.into()),
-            ("{policy}", self.policy.as_ref().map(|arn| format!(" It is {arn}.")).unwrap_or_default()),
+            (
+                "{policy}",
+                self.policy.as_ref().map(|arn| format!(" The policy is {arn}.")).unwrap_or_default(),
+            ),
             ("{action}", self.action.clone().unwrap_or_else(|| "the action".into())),
             (
                 "{resource}",

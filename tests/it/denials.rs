@@ -177,7 +177,7 @@ fn the_policy_that_refused_is_named_where_the_text_names_it() {
         ),
         None,
     );
-    assert!(found.cause.contains(&format!("It is {policy}.")), "{}", found.cause);
+    assert!(found.cause.contains(&format!("The policy is {policy}.")), "{}", found.cause);
     assert_eq!(found.next, "sre-agent iam-policy --model anthropic.claude-sonnet-4-6");
 }
 
