@@ -5,10 +5,12 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ErrorClass, Failure, ModelId, catalogue};
+use crate::model::pace::Quota;
+use crate::model::{ErrorClass, Failure, ModelId, Provider, catalogue};
+
+mod text;
 
 /// Longest text that is looked at; an error is shorter. Of a whole log the end counts, where what failed stands.
 const LONGEST_TEXT: usize = 16_384;
@@ -30,6 +32,79 @@ pub struct Diagnosis {
     pub next: String,
 }
 
+impl Diagnosis {
+    /// Tells whether the text was among those that are known.
+    pub fn is_recognised(&self) -> bool {
+        self.name != UNKNOWN
+    }
+}
+
+/// Signature of a text that no other one fits.
+const UNKNOWN: &str = "unknown";
+
+/// A model that a run has left, why, and what that means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The model, as it stands in the ladder.
+    pub model: ModelId,
+    /// Why it was left.
+    pub failure: Failure,
+    /// What that means.
+    pub diagnosis: Diagnosis,
+}
+
+/// What was wanted of a model, and what is known of its rate: a refusal's own words tell neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// What the provider lets through in a minute, given or learned.
+    pub quota: Quota,
+    /// Whether AWS raises the quota on request, where that was read.
+    pub adjustable: Option<bool>,
+    /// Calls that were planned.
+    pub calls: u32,
+    /// Tokens that they take.
+    pub tokens: u32,
+    /// Minutes that they may take.
+    pub minutes: u32,
+}
+
+impl Demand {
+    /// Tells whether the minutes together let less through than was planned; `None` where the rate is not known.
+    fn exceeds(&self, unit: Unit) -> Option<bool> {
+        let minutes = u64::from(self.minutes.max(1));
+        let (most, planned) = match unit {
+            Unit::Requests => (self.quota.requests.map(u64::from), self.calls),
+            Unit::Tokens => (self.quota.tokens, self.tokens),
+        };
+        most.map(|most| most.saturating_mul(minutes) < u64::from(planned))
+    }
+}
+
+/// What a quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Requests,
+    Tokens,
+}
+
+impl Unit {
+    /// Returns what a refusal was about. Where both rates are told, requests are the scarcer one in new accounts.
+    fn of(said: &str) -> Unit {
+        let names_requests = ["request a minute", "requests a minute"].iter().any(|rate| said.contains(rate));
+        let is_tokens = said.contains("too many tokens")
+            || (said.contains("larger than its quota") && !said.contains("quota of 0 requests"))
+            || (said.contains("tokens a minute") && !names_requests);
+        if is_tokens { Unit::Tokens } else { Unit::Requests }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Unit::Requests => "requests",
+            Unit::Tokens => "tokens",
+        }
+    }
+}
+
 /// Whether the same call may work later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,6 +117,8 @@ pub enum Retry {
     Later,
     /// Not before somebody changes something.
     No,
+    /// The text does not tell.
+    NotKnown,
 }
 
 impl Retry {
@@ -52,6 +129,7 @@ impl Retry {
             Retry::Once => "once, changed as below",
             Retry::Later => "not in this run; in some minutes",
             Retry::No => "no, not before something is changed",
+            Retry::NotKnown => "not known",
         }
     }
 }
@@ -85,18 +163,31 @@ static SIGNATURES: LazyLock<Vec<Signature>> = LazyLock::new(|| {
 pub fn of_text(text: &str, model: Option<&ModelId>) -> Diagnosis {
     let before = text.chars().count().saturating_sub(LONGEST_TEXT);
     let text: String = text.chars().skip(before).collect();
+    let text = text::unescaped(&text);
     let said = normal(&text);
     let found = SIGNATURES.iter().find(|signature| signature.matches(&said));
-    filled(found.or_else(|| named("unknown")), &text, model)
+    filled(found.or_else(|| named(UNKNOWN)), &Details::read(&text, model, None))
 }
 
-/// Explains a failed call. Its class was read from code and HTTP status as well, so it outweighs the words.
-pub fn of_failure(failure: &Failure) -> Diagnosis {
+/// Explains a failed call. Its class was read from code and HTTP status as well, so it outweighs the words; so does what
+/// is known of the model's rate.
+pub fn of_failure(failure: &Failure, demand: Option<&Demand>) -> Diagnosis {
     let model = failure.model.as_deref().map(ModelId::from);
-    let said = normal(&failure.message);
-    let found =
-        SIGNATURES.iter().find(|signature| signature.class == failure.class && signature.matches(&said));
-    filled(found.or_else(|| named(usual(failure.class))), &failure.message, model.as_ref())
+    let text = text::unescaped(&failure.message);
+    let said = normal(&text);
+    let by_words =
+        || SIGNATURES.iter().find(|signature| signature.class == failure.class && signature.matches(&said));
+    let exceeds = demand.and_then(|demand| demand.exceeds(Unit::of(&said)));
+    let found = match exceeds.filter(|_| failure.class == ErrorClass::Throttled) {
+        Some(true) => named("quota_too_small"),
+        // A request that found no place in time says that it is too small, however long the run was planned to be.
+        Some(false) => {
+            by_words().filter(|found| found.name == "quota_too_small").or_else(|| named("throttled_burst"))
+        }
+        None => by_words(),
+    };
+    let found = found.or_else(|| named(usual(failure.class)));
+    filled(found, &Details::read(&text, model.as_ref(), demand))
 }
 
 /// Returns the signature that a class most often has.
@@ -116,7 +207,7 @@ fn usual(class: ErrorClass) -> &'static str {
         ErrorClass::InputTooLong => "input_too_long",
         ErrorClass::InvalidRequest => "request_refused",
         ErrorClass::Unreachable => "unreachable",
-        ErrorClass::Unknown => "unknown",
+        ErrorClass::Unknown => UNKNOWN,
     }
 }
 
@@ -136,11 +227,11 @@ fn normal(text: &str) -> String {
     line.to_lowercase().replace(['\u{2019}', '\u{2018}'], "'")
 }
 
-fn filled(signature: Option<&Signature>, text: &str, model: Option<&ModelId>) -> Diagnosis {
+fn filled(signature: Option<&Signature>, details: &Details) -> Diagnosis {
     let Some(signature) = signature else {
         // Only an unreadable table leads here, and a test keeps it readable.
         return Diagnosis {
-            name: "unknown".into(),
+            name: UNKNOWN.into(),
             class: ErrorClass::Unknown,
             retry: Retry::No,
             cause: String::new(),
@@ -148,7 +239,6 @@ fn filled(signature: Option<&Signature>, text: &str, model: Option<&ModelId>) ->
             next: String::new(),
         };
     };
-    let details = Details::read(text, model);
     Diagnosis {
         name: signature.name.clone(),
         class: signature.class,
@@ -159,32 +249,30 @@ fn filled(signature: Option<&Signature>, text: &str, model: Option<&ModelId>) ->
     }
 }
 
-/// What a text names.
+/// What a text names, and what is known beside it.
 struct Details {
     model: Option<ModelId>,
     resource: Option<String>,
     action: Option<String>,
-}
-
-static MODEL: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    // `provider.model` with any prefixes; the letters of ids are lower-case, and a host has no digit after its last dot.
-    Regex::new(r"(?:[a-z][a-z-]{0,7}\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek|qwen|openai|writer|google|nvidia|minimax|moonshot|stability|twelvelabs|luma)\.[a-z0-9][a-z0-9.:-]*[a-z0-9]").ok()
-});
-static RESOURCE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"on resource: (arn:[^\s,;]+)").ok());
-static ACTION: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"perform: ([a-z0-9-]+:[A-Za-z0-9*]+)").ok());
-
-fn first(expression: &LazyLock<Option<Regex>>, group: usize, text: &str) -> Option<String> {
-    let captures = LazyLock::force(expression).as_ref()?.captures(text)?;
-    captures.get(group).map(|found| found.as_str().to_owned())
+    policy: Option<String>,
+    is_explicit: bool,
+    unit: Unit,
+    demand: Option<Demand>,
 }
 
 impl Details {
-    fn read(text: &str, model: Option<&ModelId>) -> Self {
-        let resource = first(&RESOURCE, 1, text);
-        // An access denial names the model in its resource; the configured id says more, for it has the profile.
-        let model = model.cloned().or_else(|| first(&MODEL, 0, text).map(ModelId));
-        Details { model, resource, action: first(&ACTION, 1, text) }
+    fn read(text: &str, model: Option<&ModelId>, demand: Option<&Demand>) -> Self {
+        let said = normal(text);
+        Details {
+            // An access denial names the model in its resource; the configured id says more, for it has the profile.
+            model: model.cloned().or_else(|| text::model(text)),
+            resource: text::resource(text),
+            action: text::action(text),
+            policy: text::policy(text),
+            is_explicit: said.contains("explicit deny"),
+            unit: Unit::of(&said),
+            demand: demand.copied(),
+        }
     }
 
     fn fill(&self, template: &str) -> String {
@@ -200,8 +288,17 @@ impl Details {
             ("{profile}", self.profile().unwrap_or_else(|| "us., eu. or global. and the id".into())),
             ("{nearest}", self.nearest()),
             ("{current}", current().to_owned()),
-            ("{quota}", self.quota("requests")),
-            ("{token_quota}", self.quota("tokens")),
+            ("{adjustable}", self.adjustable()),
+            ("{rate}", self.rate()),
+            ("{unit}", self.unit.as_str().to_owned()),
+            ("{limit}", self.quota(self.unit)),
+            ("{quota}", self.quota(Unit::Requests)),
+            ("{token_quota}", self.quota(Unit::Tokens)),
+            ("{refuses}", if self.is_explicit { "denies" } else { "does not allow" }.into()),
+            (
+                "{policy}",
+                self.policy.as_ref().map(|arn| format!(" The policy is {arn}.")).unwrap_or_default(),
+            ),
             ("{action}", self.action.clone().unwrap_or_else(|| "the action".into())),
             (
                 "{resource}",
@@ -261,12 +358,52 @@ impl Details {
     }
 
     /// Returns the name under which Service Quotas lists the model's requests or tokens.
-    fn quota(&self, unit: &str) -> String {
+    fn quota(&self, unit: Unit) -> String {
         let names = self.model.as_ref().and_then(catalogue::quota_names);
-        match names {
-            Some(names) if unit == "requests" => names.requests_per_minute,
-            Some(names) => names.tokens_per_minute,
-            None => format!("Cross-region (or On-demand) model inference {unit} per minute for the model"),
+        let elsewhere =
+            self.model.as_ref().map(ModelId::provider).filter(|asked| *asked != Provider::Bedrock);
+        match (names, unit, elsewhere) {
+            (Some(names), Unit::Requests, _) => names.requests_per_minute,
+            (Some(names), Unit::Tokens, _) => names.tokens_per_minute,
+            (None, _, Some(provider)) => format!("{} per minute at {}", unit.as_str(), provider.as_str()),
+            (None, _, None) => {
+                format!(
+                    "Cross-region (or On-demand) model inference {} per minute for the model",
+                    unit.as_str()
+                )
+            }
+        }
+    }
+
+    /// Returns ` (1 request a minute; 11 calls planned in 4 minutes)`, or nothing where that is not known.
+    fn rate(&self) -> String {
+        let counted = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        let known = self.demand.and_then(|demand| {
+            let most = match self.unit {
+                Unit::Requests => counted(demand.quota.requests?.into(), "request"),
+                Unit::Tokens => counted(demand.quota.tokens?, "token"),
+            };
+            let calls = counted(demand.calls.into(), "call");
+            let about = match self.unit {
+                Unit::Requests => String::new(),
+                Unit::Tokens => format!(" of about {} tokens in all", demand.tokens),
+            };
+            let minutes = counted(demand.minutes.max(1).into(), "minute");
+            Some(format!(" ({most} a minute; {calls}{about} planned in {minutes})"))
+        });
+        known.unwrap_or_default()
+    }
+
+    fn adjustable(&self) -> String {
+        let limit = self.quota(self.unit);
+        match self.demand.and_then(|demand| demand.adjustable) {
+            Some(true) => format!("Ask for more of \"{limit}\": Service Quotas says that it is adjustable."),
+            Some(false) => format!(
+                "\"{limit}\" is not adjustable: put a model with a larger quota into the ladder, or use depth brief."
+            ),
+            None => "Ask for more where Service Quotas says that the quota is adjustable; otherwise put a model with a \
+                     larger one into the ladder, or use depth brief."
+                .into(),
         }
     }
 }
@@ -277,43 +414,4 @@ fn current() -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_embedded_table_is_read_and_holds_a_signature_for_each_class() {
-        assert!(SIGNATURES.len() > 25, "{} signatures", SIGNATURES.len());
-        for signature in SIGNATURES.iter() {
-            assert_eq!(named(usual(signature.class)).map(|usual| usual.class), Some(signature.class));
-            assert!(!signature.remedies.is_empty() && !signature.next.is_empty(), "{}", signature.name);
-            for part in signature.when.iter().flatten() {
-                assert_eq!(*part, normal(part), "{} would never match", signature.name);
-            }
-        }
-    }
-
-    #[test]
-    fn no_place_is_left_unfilled_with_or_without_details() {
-        for signature in SIGNATURES.iter() {
-            for text in ["", "us.anthropic.claude-sonnet-4-6"] {
-                let diagnosis = filled(Some(signature), text, None);
-                let all = format!("{} {} {}", diagnosis.cause, diagnosis.remedies.join(" "), diagnosis.next);
-                assert!(!all.contains('{'), "{all}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_failures_class_outweighs_its_words() {
-        let failure = Failure {
-            class: ErrorClass::Unavailable,
-            operation: "Converse".into(),
-            model: Some("us.amazon.nova-pro-v1:0".into()),
-            attempts: 5,
-            waited: std::time::Duration::from_secs(9),
-            request_id: None,
-            message: "HTTP 503 without a word about too many requests".into(),
-        };
-        assert_eq!(of_failure(&failure).name, "unavailable");
-    }
-}
+mod tests;

@@ -11,7 +11,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 
 const AFTER_HELP: &str = "\
 Reads AWS, never changes it. Posts only with 'investigate --post' or 'doctor --post-test'.
-Exit codes: 0 done · 1 failed, or no usable model (doctor) · 2 usage or configuration · 3 facts only
+Exit codes: 0 done · 1 failed, no usable model (doctor), unknown text (diagnose)
+            2 usage or configuration · 3 facts only
 
 Examples:
   sre-agent demo
@@ -75,6 +76,8 @@ const AFTER_DIAGNOSE: &str = "\
 Explains what a failed call of a model means, also one that another program made: its class, whether
 to try again, the cause, what to do, and the next command. Nothing is asked of AWS.
 With --model the explanation names the model where the text does not.
+
+Exit code 0: the text was recognised. 1: it was not, and the output says where to look. 2: usage.
 
 Examples:
   sre-agent diagnose \"ThrottlingException: Too many requests, please wait before trying again.\"

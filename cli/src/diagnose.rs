@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Read;
 
 use serde_json::json;
-use sre_agent::diagnosis::{self, Diagnosis};
+use sre_agent::diagnosis::{self, Diagnosis, Retry};
 use sre_agent::model::ModelId;
 
 use crate::args::{Diagnose, Shared};
@@ -37,17 +37,30 @@ pub(crate) fn run(asked: &Diagnose, shared: &Shared) -> Result<Ending, Failure> 
     let model = shared.model.first().map(|model| ModelId::from(model.as_str()));
     let found = diagnosis::of_text(&text, model.as_ref());
     let printed = if shared.json {
-        let retryable = !matches!(found.retry, diagnosis::Retry::No);
-        format!("{:#}\n", json!({ "format": output::FORMAT, "retryable": retryable, "diagnosis": found }))
+        let retryable = match found.retry {
+            Retry::Backoff | Retry::Once | Retry::Later => Some(true),
+            Retry::No => Some(false),
+            Retry::NotKnown => None,
+        };
+        format!(
+            "{:#}\n",
+            json!({
+                "format": output::FORMAT,
+                "recognised": found.is_recognised(),
+                "retryable": retryable,
+                "diagnosis": found,
+            })
+        )
     } else {
         as_text(&found)
     };
     output::to_stdout(printed.as_bytes())?;
-    Ok(Ending::Done)
+    Ok(if found.is_recognised() { Ending::Done } else { Ending::NotRecognised })
 }
 
 fn as_text(found: &Diagnosis) -> String {
-    let mut text = format!("{} ({})\n\n", found.class.as_str(), found.name);
+    let class = if found.is_recognised() { found.class.as_str() } else { "not recognised" };
+    let mut text = format!("{class} ({})\n\n", found.name);
     text.push_str(&fold("Cause      ", &found.cause));
     text.push_str(&fold("Try again  ", found.retry.as_str()));
     text.push('\n');

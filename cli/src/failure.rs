@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-/// The command did what it was asked to.
+/// The command did what it was asked to, and this came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// A report was made, whatever its verdict, or the command has none.
@@ -12,13 +12,15 @@ pub(crate) enum Ending {
     FactsOnly,
     /// The account was examined, and no configured model can be called.
     NothingUsable,
+    /// An error was to be explained, and its text is not known.
+    NotRecognised,
 }
 
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Done => ExitCode::SUCCESS,
-            Ending::NothingUsable => ExitCode::from(1),
+            Ending::NothingUsable | Ending::NotRecognised => ExitCode::from(1),
             Ending::FactsOnly => ExitCode::from(3),
         }
     }

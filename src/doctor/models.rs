@@ -298,7 +298,9 @@ fn call(model: &ModelId, account: &Account) -> Option<Check> {
     Some(match account.calls.get(model)? {
         Ok(()) => Check::new(Level::Good, model.as_str(), "answered a minimal call"),
         Err(failure) => {
-            let found = diagnosis::of_failure(failure);
+            let quotas = account.quotas.as_ref().ok();
+            let demand = quotas.map(|quotas| quota::demand(model, &failure.message, quotas));
+            let found = diagnosis::of_failure(failure, demand.as_ref());
             let fix = found.remedies.into_iter().next().unwrap_or_default();
             let mut reason = format!("a minimal call failed, {}: {}", failure.class.as_str(), found.cause);
             if matches!(failure.class, ErrorClass::InvalidRequest | ErrorClass::Unknown) {

@@ -1,15 +1,26 @@
 //! Whether a model's quota is enough for an investigation.
 
+use crate::diagnosis::Demand;
 use crate::doctor::{Check, Level};
 use crate::investigation::depth::Depth;
 use crate::model::ModelId;
-use crate::model::quota::{ListedQuota, Unit, per_minute};
+use crate::model::quota::{self, ListedQuota, Unit, per_minute};
 
 /// Fewest model calls of one investigation at `full`: plan, two specialists of one turn, one tool round, merge, review.
-const LEAST_FULL_CALLS: f64 = 6.0;
+const LEAST_FULL_CALLS: u32 = 6;
 
-/// Tokens of one investigation at `full`, in and out.
-const FULL_TOKENS: f64 = 66_000.0;
+/// Returns what a short investigation at `full` wants of a model in a minute, beside what its quotas let through. A
+/// refusal is explained by it.
+pub fn demand(model: &ModelId, message: &str, quotas: &[ListedQuota]) -> Demand {
+    let unit = if message.to_lowercase().contains("too many tokens") { Unit::Tokens } else { Unit::Requests };
+    Demand {
+        quota: quota::of(model, quotas),
+        adjustable: per_minute(model, unit, quotas).map(|quota| quota.adjustable),
+        calls: LEAST_FULL_CALLS,
+        tokens: Depth::Full.planned_tokens(),
+        minutes: 1,
+    }
+}
 
 /// Judges the quotas of a model against the calls that one investigation makes.
 pub fn judge(model: &ModelId, quotas: &[ListedQuota]) -> Vec<Check> {
@@ -39,7 +50,7 @@ fn judge_requests(model: &ModelId, quota: &ListedQuota) -> Check {
                 "{allowed}: quota too small for an investigation at full (6 to 11 calls), just enough for brief (1, 2 with a repair)"
             ),
         )
-    } else if quota.value < LEAST_FULL_CALLS {
+    } else if quota.value < f64::from(LEAST_FULL_CALLS) {
         (
             Level::Warning,
             format!(
@@ -67,9 +78,10 @@ fn judge_tokens(model: &ModelId, quota: &ListedQuota) -> Check {
         )
         .fix(raise(quota));
     }
-    if quota.value < FULL_TOKENS {
+    let planned = Depth::Full.planned_tokens();
+    if quota.value < f64::from(planned) {
         let reason = format!(
-            "{} tokens a minute: an investigation at full takes about {FULL_TOKENS} and waits",
+            "{} tokens a minute: an investigation at full takes about {planned} and waits",
             quota.value
         );
         return Check::new(Level::Warning, model.as_str(), reason).fix(raise(quota));

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::{Run, Services, Why};
 use crate::analysis::{Analysis, Lead};
 use crate::clock::{Clock, Deadline};
-use crate::diagnosis;
+use crate::diagnosis::{self, Demand, GivenUp};
 use crate::evidence::text::day;
 use crate::evidence::{Ledger, Source, Status};
 use crate::investigation::depth::{self, Allowance, Choice, Considered, Depth, Features};
@@ -16,7 +16,7 @@ use crate::investigation::{Case, Investigation, InvestigationOutcome, Means, bri
 use crate::model::budget::{Budget, Limits, Spent};
 use crate::model::caller::{Caller, CallerParts};
 use crate::model::pace::Quota;
-use crate::model::{Failure, ModelId, Usage, catalogue};
+use crate::model::{ModelId, Usage, catalogue};
 use crate::redact::Fence;
 use crate::report::steps;
 use crate::run::{RunEvent, Stage};
@@ -27,7 +27,7 @@ const QUOTAS_TIME: Duration = Duration::from_secs(5);
 /// What the model side of a run left behind.
 pub(super) struct Asked {
     pub(super) investigation: Option<Investigation>,
-    pub(super) left: Vec<(ModelId, Failure)>,
+    pub(super) left: Vec<GivenUp>,
     pub(super) spent: Spent,
     pub(super) why_facts: Option<String>,
     pub(super) depth: Choice,
@@ -43,6 +43,7 @@ impl Run<'_> {
         work_until: Deadline,
     ) -> Asked {
         let config = &self.services.config;
+        let time = work_until.time_left();
         let day_left_usd = self.day_left_usd().await;
         let chosen = depth::choose(&Considered {
             asked: self.asked_depth(),
@@ -129,8 +130,13 @@ impl Run<'_> {
             .await;
         let spent = caller.spent();
         self.charge_day(&spent).await;
-        let left = caller.left();
-        self.diagnose(&left);
+        let left = caller.left().into_iter().map(|(model, failure)| {
+            let demand = self.demand(&model, chosen.depth, time);
+            let diagnosis = diagnosis::of_failure(&failure, demand.as_ref());
+            GivenUp { model, failure, diagnosis }
+        });
+        let left: Vec<GivenUp> = left.collect();
+        self.tell_diagnoses(&left);
         Asked { investigation: Some(investigation), left, spent, why_facts: None, depth: chosen }
     }
 
@@ -206,16 +212,29 @@ impl Run<'_> {
         }
     }
 
+    /// Returns what a run of this depth wanted of a model in its time, and what is known of the model's rate by now.
+    fn demand(&self, model: &ModelId, depth: Depth, time: Duration) -> Option<Demand> {
+        let quota = self.services.ladder.entrance(model)?.quota();
+        let minute = self.services.config.quotas.minute.as_millis().max(1);
+        let minutes = u32::try_from(time.as_millis().div_ceil(minute)).unwrap_or(u32::MAX);
+        Some(Demand {
+            quota,
+            adjustable: None,
+            calls: depth.planned_calls(),
+            tokens: depth.planned_tokens(),
+            minutes,
+        })
+    }
+
     /// Tells what the failures of the models that were given up mean.
-    fn diagnose(&self, left: &[(ModelId, Failure)]) {
-        for (model, failure) in left {
-            let diagnosis = diagnosis::of_failure(failure);
+    fn tell_diagnoses(&self, left: &[GivenUp]) {
+        for GivenUp { model, diagnosis, .. } in left {
             self.observer.emit(RunEvent::Diagnosed {
                 model: model.to_string(),
-                diagnosis: diagnosis.name,
-                cause: diagnosis.cause,
-                remedy: diagnosis.remedies.into_iter().next().unwrap_or_default(),
-                next: diagnosis.next,
+                diagnosis: diagnosis.name.clone(),
+                cause: diagnosis.cause.clone(),
+                remedy: diagnosis.remedies.first().cloned().unwrap_or_default(),
+                next: diagnosis.next.clone(),
             });
         }
     }

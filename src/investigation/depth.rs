@@ -41,6 +41,15 @@ impl Depth {
         }
     }
 
+    /// Returns about how many tokens those calls take, in and out, as recorded runs took.
+    pub fn planned_tokens(self) -> u32 {
+        match self {
+            Depth::Facts => 0,
+            Depth::Brief => 12_000,
+            Depth::Full => 66_000,
+        }
+    }
+
     /// Returns the tier whose models are asked first. A full run keeps the configured order, best first.
     pub fn begins_with(self) -> Option<Tier> {
         match self {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::alarm::AlarmState;
 use crate::analysis::Analysis;
+use crate::diagnosis::GivenUp;
 use crate::evidence::text::{clock_time, second};
 use crate::evidence::{Body, Ledger, console};
 use crate::finding::claim::Piece;
@@ -21,8 +22,8 @@ use crate::incident::Incident;
 use crate::investigation::depth::Choice;
 use crate::investigation::{Investigation, InvestigationOutcome};
 use crate::model::budget::Spent;
+use crate::model::catalogue;
 use crate::model::ladder::Ladder;
-use crate::model::{Failure, ModelId, catalogue};
 use crate::redact::Redacted;
 use crate::report::document::{Detail, Document, FORMAT, Line, Span};
 use crate::report::steps::{self, Step};
@@ -56,8 +57,8 @@ pub struct Told<'a> {
     pub also: &'a [String],
     /// Why they were not asked, where they were not.
     pub why_facts: Option<&'a str>,
-    /// Models that were left, and why.
-    pub left: &'a [(ModelId, Failure)],
+    /// Models that were left, why, and what that means.
+    pub left: &'a [GivenUp],
     /// What the models cost.
     pub spent: &'a Spent,
     /// Log groups of the incident.
@@ -241,7 +242,7 @@ fn data(told: &Told<'_>) -> Value {
     let models: Vec<Value> = told
         .left
         .iter()
-        .map(|(model, failure)| json!({"model": model, "failure": value(serde_json::to_value(failure))}))
+        .map(|GivenUp { model, failure, .. }| json!({"model": model, "failure": value(serde_json::to_value(failure))}))
         .collect();
     let ladder: Vec<Value> = told
         .ladder

@@ -241,7 +241,7 @@ const ROWS: &[Row] = &[
         "AccessDeniedException",
         403,
         "User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: bedrock:InvokeModel on resource: arn:aws:bedrock:us-east-2::foundation-model/anthropic.claude-sonnet-4-6 because no identity-based policy allows the bedrock:InvokeModel action",
-        "denied_on_model",
+        "not_granted_on_model",
         AccessDenied,
         Retry::No,
     ),
@@ -338,6 +338,7 @@ fn every_text_has_its_diagnosis_and_the_class_on_which_the_ladder_acts() {
             *class,
             "the ladder reads {code}: {message} otherwise"
         );
+        assert!(found.is_recognised(), "{code}: {message}");
         assert!(
             !found.cause.is_empty() && !found.remedies.is_empty() && !found.next.is_empty(),
             "{code}: {message}"
@@ -355,6 +356,20 @@ fn what_a_person_pastes_without_a_code_is_recognised_as_well() {
         ),
         ("dispatch failure: io error: tcp connect error: Connection refused", "unreachable"),
         ("on-demand throughput isn\u{2019}t\n  supported", "needs_profile"),
+        // A log's own escapes, also of JSON within JSON.
+        (r#"{"error":"on-demand throughput isn\u2019t supported"}"#, "needs_profile"),
+        (r#"{"message":"{\"error\":\"on-demand throughput isn\\u2019t\\nsupported\"}"}"#, "needs_profile"),
+        // Clients say so of every failure, not of throttling alone.
+        (
+            "An error occurred (ServiceUnavailableException) when calling the Converse operation (reached max retries: 4): Bedrock is unable to process your request.",
+            "unavailable",
+        ),
+        ("authentication_error: invalid x-api-key", "api_key"),
+        ("Your credit balance is too low to access the Anthropic API.", "provider_credit"),
+        ("insufficient_quota: You exceeded your current quota", "provider_quota"),
+        ("This model's maximum context length is 8192 tokens (max_tokens: 900)", "input_too_long"),
+        ("ResourceNotFoundException: no such thing", "not_found"),
+        ("its quota of 1 request a minute has the next place in 58 s, 12 s are left", "quota_too_small"),
         ("the moon is full", "unknown"),
         ("", "unknown"),
     ] {
@@ -396,7 +411,7 @@ fn a_wrong_id_gets_the_nearest_valid_one() {
 
 #[test]
 fn a_denial_names_the_resource_and_its_region() {
-    let row = ROWS.iter().find(|row| row.3 == "denied_on_model").unwrap();
+    let row = ROWS.iter().find(|row| row.3 == "not_granted_on_model").unwrap();
     let found = explained(row);
     assert!(
         found.cause.contains("arn:aws:bedrock:us-east-2::foundation-model/anthropic.claude-sonnet-4-6"),
@@ -454,4 +469,12 @@ fn the_end_of_a_long_log_is_read() {
         "INFO all is well\n".repeat(4_000)
     );
     assert_eq!(of_text(&log, None).name, "throttled_requests");
+}
+
+#[test]
+fn an_unknown_text_is_said_to_be_unknown_with_where_to_look() {
+    let found = of_text("the moon is full", None);
+    assert!(!found.is_recognised() && found.cause.contains("not recognised"), "{}", found.cause);
+    assert_eq!(found.retry, Retry::NotKnown);
+    assert!(found.remedies.iter().any(|remedy| remedy.contains("https://docs.aws.amazon.com/bedrock/")));
 }

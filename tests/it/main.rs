@@ -7,6 +7,8 @@ mod aws;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod denials;
+#[cfg(test)]
 mod diagnosis;
 #[cfg(test)]
 mod evidence_faults;

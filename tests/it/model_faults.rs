@@ -6,6 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sre_agent::id::Seed;
 use sre_agent::investigation::depth::Depth;
+use sre_agent::model::ModelId;
+use sre_agent::model::ladder::Ladder;
+use sre_agent::model::pace::Quota;
 use sre_agent::run::RunEvent;
 use sre_agent_emulator::{BedrockOptions, CallOutcome, ModelBehaviour, Options, ScriptedAnswer, Turns};
 
@@ -120,6 +123,39 @@ async fn models_that_throttle_for_ever_leave_the_facts_and_are_each_named_with_t
     );
     let asked: Vec<String> = run.emulator.converse_calls().into_iter().map(|call| call.model_id).collect();
     assert_eq!(asked, [RETIRED, SONNET, SONNET, SONNET, HAIKU, HAIKU, HAIKU, NOVA, NOVA, NOVA]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_as_a_burst_or_as_a_quota_too_small_where_the_rate_is_known() {
+    let mut run = IncidentRun::start(careful_with(|bedrock| bedrock.throttle_first = Some(u32::MAX))).await;
+    run.services.config.max_attempts = 1;
+    let quotas = &mut run.services.config.quotas;
+    for (model, requests) in [(HAIKU, 1), (NOVA, 500)] {
+        quotas.models.insert(ModelId::from(model), Quota { requests: Some(requests), tokens: None });
+    }
+    let models = [SONNET, HAIKU, NOVA].map(ModelId::from);
+    run.services.ladder = Ladder::new(models, 4, &run.services.config.quotas).into();
+    run.services.config.depth = Some(Depth::Full);
+    let seen = run.report().await;
+    assert_facts_posted(&run, &seen);
+    let diagnosed: Vec<(String, String)> = run
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            RunEvent::Diagnosed { model, diagnosis, .. } => Some((model, diagnosis)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        diagnosed,
+        [(SONNET, "throttled_requests"), (HAIKU, "quota_too_small"), (NOVA, "throttled_burst")]
+            .map(|(model, name)| (model.to_owned(), name.to_owned()))
+    );
+    let details = serde_json::to_string(&seen.document.details).unwrap();
+    assert!(
+        details.contains("is too small for one run (1 request a minute; 11 calls planned in "),
+        "{details}"
+    );
 }
 
 #[tokio::test]

@@ -25,10 +25,22 @@ fn an_error_is_read_from_standard_input_and_printed_as_json() {
     let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(printed["diagnosis"]["class"], "throttled");
     assert_eq!(printed["diagnosis"]["name"], "throttled_tokens");
-    assert_eq!(printed["retryable"], true);
+    assert_eq!((&printed["recognised"], &printed["retryable"]), (&Value::Bool(true), &Value::Bool(true)));
     let empty = sre_agent(&["diagnose", "-"]).write_stdin("\n").output().unwrap();
     assert_code(&empty, 2);
     assert!(stderr(&empty).contains("sre-agent diagnose"), "{}", stderr(&empty));
+}
+
+#[test]
+fn an_error_that_is_not_known_ends_in_one_and_says_where_to_look() {
+    let output = run(&["diagnose", "the moon is full"]);
+    assert_code(&output, 1);
+    insta::assert_snapshot!(stdout(&output));
+    assert_eq!(stderr(&output), "");
+    let as_json = run(&["diagnose", "the moon is full", "--json"]);
+    assert_code(&as_json, 1);
+    let printed: Value = serde_json::from_str(&stdout(&as_json)).unwrap();
+    assert_eq!((&printed["recognised"], &printed["retryable"]), (&Value::Bool(false), &Value::Null));
 }
 
 fn statements(output: &std::process::Output) -> Vec<String> {

@@ -195,7 +195,40 @@ fn a_call_that_was_answered_outweighs_the_lists_and_a_refused_one_is_diagnosed()
     account.calls.insert(ModelId::from(SONNET), Err(failure));
     let (ready, _, text) = levels(SONNET, &account);
     assert!(!ready);
-    assert!(text.contains("closes Region us-east-2"), "{text}");
+    assert!(text.contains("service control policy of the organization denies"), "{text}");
+    assert!(text.contains("its Region is us-east-2"), "{text}");
+}
+
+#[test]
+fn a_throttled_call_is_a_burst_or_a_quota_too_small_by_the_quota_that_was_read() {
+    for (value, adjustable, cause, fix) in [
+        (
+            1.0,
+            true,
+            "too small for one run (1 request a minute; 6 calls planned",
+            "says that it is adjustable",
+        ),
+        (1.0, false, "too small for one run (1 request a minute; 6 calls planned", "is not adjustable"),
+        (200.0, true, "A burst: more requests at one moment", "Back off"),
+    ] {
+        let mut account = account();
+        let quotas = account.quotas.as_mut().unwrap();
+        (quotas[0].value, quotas[0].adjustable) = (value, adjustable);
+        let failure = Failure {
+            class: ErrorClass::Throttled,
+            operation: "Converse".into(),
+            model: Some(SONNET.into()),
+            attempts: 1,
+            waited: Duration::ZERO,
+            request_id: None,
+            message: "ThrottlingException: Too many requests, please wait before trying again.".into(),
+        };
+        account.calls.insert(ModelId::from(SONNET), Err(failure));
+        let judged = judge(&ModelId::from(SONNET), &account);
+        let check = judged.checks.iter().find(|check| check.reason.contains(cause));
+        let told = check.and_then(|check| check.fix.as_deref()).unwrap_or_default();
+        assert!(told.contains(fix), "{value}: {:?}", judged.checks);
+    }
 }
 
 #[test]

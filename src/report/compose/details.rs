@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::analysis::TimelineKind;
-use crate::diagnosis;
+use crate::diagnosis::GivenUp;
 use crate::evidence::text::{moment, second};
 use crate::evidence::{Body, Evidence, Status};
 use crate::finding::ClaimKind;
@@ -146,12 +146,11 @@ fn agents(told: &Told<'_>) -> Detail {
 fn models(told: &Told<'_>) -> Detail {
     let depth = format!("Depth {}: {}", told.depth.depth.as_str(), told.depth.reason);
     let mut items = vec![Line::text(depth)];
-    for (_, failure) in told.left {
-        let diagnosis = diagnosis::of_failure(failure);
+    for GivenUp { failure, diagnosis, .. } in told.left {
         items.push(Line::text(format!("Given up: {failure}")));
         items.push(Line::text(format!("Why: {}", diagnosis.cause)));
         items.extend(diagnosis.remedies.first().map(|remedy| Line::text(format!("Remedy: {remedy}"))));
-        items.push(Line::text("More: ").with(Span::Code(diagnosis.next)));
+        items.push(Line::text("More: ").with(Span::Code(diagnosis.next.clone())));
     }
     for (model, calls) in &told.spent.calls {
         items.push(Line::text(format!("{} ({model}): {calls} answers", catalogue::label(model))));

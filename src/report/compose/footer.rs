@@ -56,7 +56,7 @@ fn answered(told: &Told<'_>) -> Vec<Line> {
     let calls = told.spent.total_calls();
     let plural = if calls == 1 { "call" } else { "calls" };
     let names: Vec<_> = told.spent.calls.keys().map(catalogue::label).collect();
-    let stands_in: Vec<_> = told.left.iter().map(|(model, failure)| stand_in(model, failure)).collect();
+    let stands_in: Vec<_> = told.left.iter().map(|left| stand_in(&left.model, &left.failure)).collect();
     let stands_in =
         if stands_in.is_empty() { String::new() } else { format!(" (for {})", stands_in.join(", ")) };
     let mut lines = Vec::new();
@@ -102,7 +102,7 @@ fn why(told: &Told<'_>) -> String {
     if let Some(why) = told.why_facts {
         return why.to_owned();
     }
-    let each = told.left.iter().map(|(model, failure)| given_up(model, failure));
+    let each = told.left.iter().map(|left| given_up(&left.model, &left.failure));
     // Where a model answered and nothing came of it, that is the reason; the models left before explain the rest.
     let reason = told.investigation.and_then(|investigation| match &investigation.outcome {
         InvestigationOutcome::FactsOnly { reason, failure } => {
