@@ -19,6 +19,8 @@ mod model_errors;
 #[cfg(test)]
 mod model_faults;
 #[cfg(test)]
+mod other_providers;
+#[cfg(test)]
 mod pace;
 #[cfg(test)]
 mod script;
