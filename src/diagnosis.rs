@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ErrorClass, Failure, ModelId, catalogue};
+use crate::model::{ErrorClass, Failure, ModelId, Provider, catalogue};
 
 /// Longest text that is looked at; an error is shorter. Of a whole log the end counts, where what failed stands.
 const LONGEST_TEXT: usize = 16_384;
@@ -64,6 +64,9 @@ struct Signature {
     class: ErrorClass,
     /// Groups of parts; one group suffices, all its parts must occur.
     when: Vec<Vec<String>>,
+    /// Whether it explains failed calls of other providers than Bedrock; one of them is enough for a class.
+    #[serde(default)]
+    elsewhere: bool,
     retry: Retry,
     cause: String,
     remedies: Vec<String>,
@@ -94,8 +97,10 @@ pub fn of_text(text: &str, model: Option<&ModelId>) -> Diagnosis {
 pub fn of_failure(failure: &Failure) -> Diagnosis {
     let model = failure.model.as_deref().map(ModelId::from);
     let said = normal(&failure.message);
-    let found =
-        SIGNATURES.iter().find(|signature| signature.class == failure.class && signature.matches(&said));
+    let elsewhere = model.as_ref().is_some_and(|model| model.provider() != Provider::Bedrock);
+    let own = SIGNATURES.iter().find(|row| elsewhere && row.elsewhere && row.class == failure.class);
+    let said_so = |row: &&Signature| row.class == failure.class && !row.elsewhere && row.matches(&said);
+    let found = own.or_else(|| SIGNATURES.iter().find(said_so));
     filled(found.or_else(|| named(usual(failure.class))), &failure.message, model.as_ref())
 }
 
@@ -299,6 +304,41 @@ mod tests {
                 let diagnosis = filled(Some(signature), text, None);
                 let all = format!("{} {} {}", diagnosis.cause, diagnosis.remedies.join(" "), diagnosis.next);
                 assert!(!all.contains('{'), "{all}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_call_elsewhere_is_not_explained_with_aws() {
+        for class in [
+            ErrorClass::Credentials,
+            ErrorClass::Throttled,
+            ErrorClass::DailyQuota,
+            ErrorClass::NotEnabled,
+            ErrorClass::Unavailable,
+            ErrorClass::AccessDenied,
+            ErrorClass::InvalidIdentifier,
+            ErrorClass::Unreachable,
+            ErrorClass::InvalidRequest,
+            ErrorClass::TimedOut,
+            ErrorClass::InputTooLong,
+        ] {
+            let failure = Failure {
+                class,
+                operation: "Messages".into(),
+                model: Some("anthropic:claude-sonnet-4-6".into()),
+                attempts: 1,
+                waited: std::time::Duration::ZERO,
+                request_id: None,
+                message: "overloaded_error: Overloaded".into(),
+            };
+            let found = of_failure(&failure);
+            assert_eq!(found.class, class);
+            let all = format!("{} {} {}", found.cause, found.remedies.join(" "), found.next);
+            for word in
+                ["Bedrock is", "aws sso", "Service Quotas", "bedrock:", "Cross-region", "interface endpoint"]
+            {
+                assert!(!all.contains(word), "{class:?}: {all}");
             }
         }
     }
