@@ -160,7 +160,8 @@ pub(crate) async fn survey(place: &Place, now: Timestamp) -> Account {
         access.offered(),
         access.profiles(),
         aws::bedrock_quotas(&place.sdk, Some(&place.region)),
-        aws::keys(&place.sdk, &place.config.providers),
+        // Reading a parameter makes a large future.
+        Box::pin(aws::keys(&place.sdk, &place.config.providers)),
     );
     Account {
         region: place.region.clone(),

@@ -32,6 +32,9 @@ struct Asked {
     body: Value,
 }
 
+/// Tools in Converse's form: specifications, at least one, and the choice among them.
+type Tools = (Vec<Value>, Option<Value>);
+
 impl Api {
     /// Returns the API that a request is for.
     pub(crate) fn of(method: &str, path: &str) -> Option<Self> {
@@ -101,11 +104,11 @@ impl Api {
         let Asked { model, body } = match self {
             Api::Messages => {
                 anthropic::authorized(header("x-api-key"), header("anthropic-version"))?;
-                anthropic::asked(object(body)?)?
+                anthropic::asked(&object(body)?)?
             }
             Api::ChatCompletions => {
                 openai::authorized(header("authorization"))?;
-                openai::asked(object(body)?)?
+                openai::asked(&object(body)?)?
             }
         };
         match bedrock.offer().elsewhere(self.provider(), &model) {
@@ -230,7 +233,7 @@ fn converse(
     system: Option<Value>,
     messages: Vec<Value>,
     inference: Map<String, Value>,
-    tools: Option<(Vec<Value>, Option<Value>)>,
+    tools: Option<Tools>,
 ) -> Value {
     let mut body = Map::new();
     body.extend(system.map(|text| ("system".to_owned(), text)));

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::bedrock::Refusal;
 use crate::elsewhere::{
-    Asked, blocks, converse, formless, invalid, is_plain, known, present, specification, tokens,
+    Asked, Tools, blocks, converse, formless, invalid, is_plain, known, present, specification, tokens,
 };
 
 /// The versions of the API that exist.
@@ -35,8 +35,7 @@ pub(super) fn authorized(key: Option<&str>, version: Option<&str>) -> Result<(),
 }
 
 /// Checks a request and puts it into Converse's form.
-pub(super) fn asked(request: Map<String, Value>) -> Result<Asked, Refusal> {
-    let members = &request;
+pub(super) fn asked(members: &Map<String, Value>) -> Result<Asked, Refusal> {
     known(
         members,
         "",
@@ -58,7 +57,7 @@ pub(super) fn asked(request: Map<String, Value>) -> Result<Asked, Refusal> {
     }
     let model = text(members, "model", "")?.to_owned();
     let inference = inference(members)?;
-    let marks = marks(&Value::Object(request.clone()));
+    let marks = marks_of(members);
     if marks > 4 {
         return Err(invalid(format!(
             "A maximum of 4 blocks with cache_control may be provided. Found {marks}."
@@ -102,7 +101,7 @@ fn inference(members: &Map<String, Value>) -> Result<Map<String, Value>, Refusal
     Ok(inference)
 }
 
-fn tools(members: &Map<String, Value>) -> Result<Option<(Vec<Value>, Option<Value>)>, Refusal> {
+fn tools(members: &Map<String, Value>) -> Result<Option<Tools>, Refusal> {
     let list = match present(members, "tools") {
         None => &Vec::new(),
         Some(tools) => tools.as_array().ok_or_else(|| invalid("tools: Input should be a valid list"))?,
@@ -187,10 +186,7 @@ fn messages(members: &Map<String, Value>) -> Result<Vec<Value>, Refusal> {
     for (index, message) in list.iter().enumerate() {
         converted.push(message_of(message, index, index + 1 == list.len(), &mut uses)?);
     }
-    match uses.open.is_empty() {
-        true => Ok(converted),
-        false => Err(unanswered(list.len() - 1, &uses.open)),
-    }
+    if uses.open.is_empty() { Ok(converted) } else { Err(unanswered(list.len() - 1, &uses.open)) }
 }
 
 fn message_of(message: &Value, index: usize, is_last: bool, uses: &mut Uses) -> Result<Value, Refusal> {
@@ -227,8 +223,9 @@ fn message_of(message: &Value, index: usize, is_last: bool, uses: &mut Uses) -> 
         _ => return Err(invalid(format!("{at}.content: Input should be a valid list"))),
     };
     if blocks.is_empty() && !(is_last && role == "assistant") {
-        let rule = "all messages must have non-empty content except for the optional final assistant message";
-        return Err(invalid(format!("{at}: {rule}")));
+        let words =
+            "all messages must have non-empty content except for the optional final assistant message";
+        return Err(invalid(format!("{at}: {words}")));
     }
     // Only the message right behind a tool use can answer it.
     if role == "user" && !uses.open.is_empty() {
@@ -375,13 +372,15 @@ fn check_mark(block: &Map<String, Value>, at: &str) -> Result<(), Refusal> {
 fn marks(value: &Value) -> usize {
     match value {
         Value::Array(items) => items.iter().map(marks).sum(),
-        Value::Object(members) => {
-            let own = usize::from(present(members, "cache_control").is_some());
-            let below = members.iter().filter(|(name, _)| !matches!(name.as_str(), "input" | "input_schema"));
-            own + below.map(|(_, value)| marks(value)).sum::<usize>()
-        }
+        Value::Object(members) => marks_of(members),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
+}
+
+fn marks_of(members: &Map<String, Value>) -> usize {
+    let own = usize::from(present(members, "cache_control").is_some());
+    let below = members.iter().filter(|(name, _)| !matches!(name.as_str(), "input" | "input_schema"));
+    own + below.map(|(_, value)| marks(value)).sum::<usize>()
 }
 
 fn members_of<'a>(value: &'a Value, at: &str) -> Result<&'a Map<String, Value>, Refusal> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::bedrock::Refusal;
 use crate::elsewhere::{
-    Asked, blocks, converse, formless, invalid, is_plain, known, present, specification, tokens,
+    Asked, Tools, blocks, converse, formless, invalid, is_plain, known, present, specification, tokens,
 };
 
 /// Longest name of a function, and longest id of a call: what Converse's form can hold.
@@ -20,8 +20,7 @@ pub(super) fn authorized(authorization: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// Checks a request and puts it into Converse's form.
-pub(super) fn asked(request: Map<String, Value>) -> Result<Asked, Refusal> {
-    let members = &request;
+pub(super) fn asked(members: &Map<String, Value>) -> Result<Asked, Refusal> {
     known(
         members,
         "",
@@ -82,7 +81,7 @@ fn inference(members: &Map<String, Value>) -> Result<Map<String, Value>, Refusal
     Ok(inference)
 }
 
-fn tools(members: &Map<String, Value>) -> Result<Option<(Vec<Value>, Option<Value>)>, Refusal> {
+fn tools(members: &Map<String, Value>) -> Result<Option<Tools>, Refusal> {
     let Some(list) = present(members, "tools") else {
         return match present(members, "tool_choice") {
             Some(_) => Err(invalid(
@@ -401,7 +400,6 @@ pub(super) fn answered(reply: &Value, model: &str, id: &str, created: i64) -> Re
 /// Returns status and body of a refusal. A code that tells more than the status is kept.
 pub(super) fn refused(refusal: &Refusal) -> (u16, Value) {
     let (kind, usual) = match refusal.status {
-        401 | 403 => ("invalid_request_error", Value::Null),
         429 => ("requests", json!("rate_limit_exceeded")),
         400..=499 => ("invalid_request_error", Value::Null),
         _ => ("server_error", Value::Null),

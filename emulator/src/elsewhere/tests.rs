@@ -130,24 +130,24 @@ fn chat_request() -> Value {
     })
 }
 
-fn members(value: Value) -> Map<String, Value> {
+fn members(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
 #[test]
 fn each_api_asks_the_question_that_converse_asks() {
     let digest = |body: Value| Question::new(body).digest;
-    let asked = anthropic::asked(members(messages_request())).unwrap();
+    let asked = anthropic::asked(&members(&messages_request())).unwrap();
     assert_eq!(asked.model, SONNET);
     assert_eq!(digest(asked.body), digest(converse_request("error", true)));
-    let asked = openai::asked(members(chat_request())).unwrap();
+    let asked = openai::asked(&members(&chat_request())).unwrap();
     assert_eq!(asked.model, LLAMA);
     assert_eq!(digest(asked.body), digest(converse_request("success", false)));
 }
 
 #[test]
 fn a_question_without_a_name_is_filed_under_its_digest() {
-    let asked = || anthropic::asked(members(messages_request())).unwrap().body;
+    let asked = || anthropic::asked(&members(&messages_request())).unwrap().body;
     let key = Question::unnamed(asked()).key().unwrap().to_string();
     let digest = Question::unnamed(asked()).digest;
     assert_eq!(key, format!("request-{}-1", &digest["sha256:".len()..][..12]));
@@ -267,8 +267,9 @@ async fn chat_completions_refuse_what_breaks_their_rules() {
 
 #[tokio::test]
 async fn who_asks_without_a_good_key_is_turned_away() {
+    type Row<'a> = (Api, Value, &'a [(&'a str, &'static str)], u16, &'a str);
     let bedrock = bedrock(talkative());
-    let rows: [(Api, Value, &[(&str, &'static str)], u16, &str); 6] = [
+    let rows: [Row<'_>; 6] = [
         (Api::Messages, messages_request(), &[], 401, "x-api-key header is required"),
         (Api::Messages, messages_request(), &[("x-api-key", "wrong")], 401, "invalid x-api-key"),
         (

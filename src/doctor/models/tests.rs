@@ -220,6 +220,7 @@ fn the_examination_names_the_usable_models_in_their_order_and_where_prompts_go()
 
 #[test]
 fn a_model_elsewhere_is_judged_by_its_providers_key_and_by_a_call() {
+    type Row = (Option<SeenKey>, Option<Result<(), Failure>>, bool, Vec<Level>, &'static str);
     const ELSEWHERE: &str = "anthropic:claude-sonnet-4-6";
     let failed = || Failure {
         class: ErrorClass::Credentials,
@@ -232,7 +233,6 @@ fn a_model_elsewhere_is_judged_by_its_providers_key_and_by_a_call() {
     };
     let readable = || SeenKey::Readable("/key".into());
     let unreadable = || SeenKey::Unreadable("no SSM parameter /key in this Region".into());
-    type Row = (Option<SeenKey>, Option<Result<(), Failure>>, bool, Vec<Level>, &'static str);
     let rows: Vec<Row> = vec![
         (None, None, false, vec![Level::Bad], "[providers.anthropic] is not configured"),
         (Some(unreadable()), None, false, vec![Level::Bad], "no SSM parameter /key"),
