@@ -31,7 +31,7 @@ pub use bedrock::Bedrock;
 pub use bedrock_control::ModelAccess;
 pub use channels::{Channels, channels};
 pub use identity::identity;
-pub use models::models;
+pub use models::{keys, models};
 pub use quotas::bedrock_quotas;
 pub use sns::SnsChannel;
 pub use ssm::{ParameterError, document, earlier_versions, parameter};

@@ -142,6 +142,9 @@ struct Signature {
     class: ErrorClass,
     /// Groups of parts; one group suffices, all its parts must occur.
     when: Vec<Vec<String>>,
+    /// Whether it explains failed calls of other providers than Bedrock; one of them is enough for a class.
+    #[serde(default)]
+    elsewhere: bool,
     retry: Retry,
     cause: String,
     remedies: Vec<String>,
@@ -175,8 +178,13 @@ pub fn of_failure(failure: &Failure, demand: Option<&Demand>) -> Diagnosis {
     let model = failure.model.as_deref().map(ModelId::from);
     let text = text::unescaped(&failure.message);
     let said = normal(&text);
-    let by_words =
-        || SIGNATURES.iter().find(|signature| signature.class == failure.class && signature.matches(&said));
+    let elsewhere = model.as_ref().is_some_and(|model| model.provider() != Provider::Bedrock);
+    let own = SIGNATURES.iter().find(|row| elsewhere && row.elsewhere && row.class == failure.class);
+    if let Some(own) = own {
+        return filled(Some(own), &Details::read(&text, model.as_ref(), demand));
+    }
+    let said_so = |row: &&Signature| row.class == failure.class && !row.elsewhere && row.matches(&said);
+    let by_words = || SIGNATURES.iter().find(said_so);
     let exceeds = demand.and_then(|demand| demand.exceeds(Unit::of(&said)));
     let found = match exceeds.filter(|_| failure.class == ErrorClass::Throttled) {
         Some(true) => named("quota_too_small"),

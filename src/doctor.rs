@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::gather::telemetry::TelemetryError;
 use crate::model::quota::ListedQuota;
-use crate::model::{Failure, ModelId};
+use crate::model::{Failure, ModelId, Provider};
 
 /// An answer, or why there is none.
 pub type Seen<T> = Result<T, TelemetryError>;
@@ -89,6 +89,17 @@ pub struct Availability {
     pub in_region: bool,
 }
 
+/// The key of a provider beside Bedrock, as far as it can be looked at without a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeenKey {
+    /// None is configured: a server at home wants none.
+    NotWanted,
+    /// It was read from this SSM parameter.
+    Readable(String),
+    /// It could not be read: why, and what to do.
+    Unreadable(String),
+}
+
 /// Everything that was seen of the models' side of the account.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -106,6 +117,8 @@ pub struct Account {
     pub quotas: Seen<Vec<ListedQuota>>,
     /// The gates, by id without prefix; only of models that were looked at.
     pub availability: BTreeMap<String, Seen<Availability>>,
+    /// The keys of the other providers; one that is not asked from here is absent.
+    pub keys: BTreeMap<Provider, SeenKey>,
     /// What a minimal call brought, by model; empty where none was made.
     pub calls: BTreeMap<ModelId, Result<(), Failure>>,
 }

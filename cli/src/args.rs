@@ -52,7 +52,8 @@ Examples:
 const AFTER_DOCTOR: &str = "\
 Asks who the caller is, where prompts can go, and takes every configured model through lifecycle,
 profile, the account's gates and quota; tries each kind of reading; looks at channels and store.
-A permission that only doctor needs and that is missing becomes a note.
+A permission that only doctor needs and that is missing becomes a note. Of a model at another
+provider it says whether the key can be read.
 
 With --call-models each configured model answers one minimal call (a few tokens). A first call can
 accept a Marketplace subscription of the account, so it is not made unless asked for.

@@ -1,4 +1,4 @@
-//! `emulate`: a recorded incident as a local AWS, Bedrock and Slack, until Ctrl-C.
+//! `emulate`: a recorded incident as a local AWS, Bedrock, Slack and other providers' APIs, until Ctrl-C.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -55,6 +55,8 @@ The agent, which is the Lambda binary or 'sre-agent investigate', with any crede
 boto3:
   boto3.client(\"logs\", endpoint_url=\"{endpoint}\", region_name=\"{region}\",
                aws_access_key_id=\"local\", aws_secret_access_key=\"local\")
+Other providers, in the configuration document, with models.allow_provider:
+  [providers.anthropic] base_url = \"{endpoint}/anthropic\"   [providers.openai] base_url = \"{endpoint}/openai/v1\"
 What arrived: {endpoint}/slack as a page; /emulator/requests, /emulator/published as JSON.
 Ctrl-C stops it.",
         name = scenario.name(),

@@ -8,15 +8,15 @@ use sre_agent::aws::{self, AwsTelemetry, Bedrock, ModelAccess, SdkConfig};
 use sre_agent::clock::Timestamp;
 use sre_agent::config::{Config, Layers};
 use sre_agent::doctor::surroundings::SeenDocument;
-use sre_agent::doctor::{Account, Seen};
+use sre_agent::doctor::{Account, Seen, SeenKey};
 use sre_agent::evidence::{MetricId, Statistic};
 use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{LogRequest, MetricQuery, MetricsRequest};
 use sre_agent::incident::Window;
 use sre_agent::model::catalogue;
 use sre_agent::model::{
-    Content, ConverseRequest, Failure as ModelFailure, Message, Model, ModelId, Provider, Speaker,
-    ToolChoice, Tuning,
+    Content, ConverseRequest, Failure as ModelFailure, Message, ModelId, Provider, Speaker, ToolChoice,
+    Tuning,
 };
 
 use crate::args::Shared;
@@ -88,9 +88,11 @@ impl Place {
         account.availability = bases.into_iter().map(str::to_owned).zip(seen).collect();
     }
 
-    /// Makes one minimal call of each model, one after the other: a burst would be throttled.
+    /// Makes one minimal call of each model, one after the other: a burst would be throttled. Where a provider's key
+    /// could not be read there is nothing to call with.
     pub(crate) async fn call(&self, account: &mut Account, models: &[ModelId]) {
         let bedrock = Bedrock::new(&self.sdk, Some(&self.region));
+        let providers = aws::models(&self.sdk, bedrock, &self.config.providers);
         let request = ConverseRequest {
             agent: "doctor".into(),
             turn: 1,
@@ -104,11 +106,18 @@ impl Place {
             max_tokens: CALL_TOKENS,
             tuning: Tuning::default(),
         };
-        for model in models.iter().filter(|model| model.provider() == Provider::Bedrock) {
-            let answer = bedrock.converse(model, &request, CALL_TIME).await;
+        for model in models {
+            let provider = model.provider();
+            let key = account.keys.get(&provider);
+            if provider != Provider::Bedrock
+                && !matches!(key, Some(SeenKey::NotWanted | SeenKey::Readable(_)))
+            {
+                continue;
+            }
+            let answer = providers.converse(model, &request, CALL_TIME).await;
             let seen = answer.map(|_| ()).map_err(|error| ModelFailure {
                 class: error.class,
-                operation: "Converse".into(),
+                operation: provider.operation().into(),
                 model: Some(model.to_string()),
                 attempts: 1,
                 waited: Duration::ZERO,
@@ -167,11 +176,13 @@ impl Place {
 /// Asks who is there and what is offered, all at once.
 pub(crate) async fn survey(place: &Place, now: Timestamp) -> Account {
     let access = ModelAccess::new(&place.sdk, Some(&place.region));
-    let (identity, offered, profiles, quotas) = tokio::join!(
+    let (identity, offered, profiles, quotas, keys) = tokio::join!(
         aws::identity(&place.sdk),
         access.offered(),
         access.profiles(),
         aws::bedrock_quotas(&place.sdk, Some(&place.region)),
+        // Reading a parameter makes a large future.
+        Box::pin(aws::keys(&place.sdk, &place.config.providers)),
     );
     Account {
         region: place.region.clone(),
@@ -181,6 +192,7 @@ pub(crate) async fn survey(place: &Place, now: Timestamp) -> Account {
         profiles,
         quotas,
         availability: BTreeMap::new(),
+        keys,
         calls: BTreeMap::new(),
     }
 }

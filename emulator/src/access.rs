@@ -10,7 +10,8 @@ use crate::recorder::lock;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// IAM action, `cloudwatch:GetMetricData` for instance; `logs:*` stands for a whole service.
+    /// IAM action, `cloudwatch:GetMetricData` for instance; `logs:*` stands for a whole service. The other providers'
+    /// APIs are named in the same form: `anthropic:CreateMessage`, `openai:CreateChatCompletion`.
     pub action: String,
     /// What happens.
     pub kind: FaultKind,
@@ -29,6 +30,8 @@ pub enum FaultKind {
     Hang,
     /// Answered with 500.
     InternalError,
+    /// Refused for want of capacity: 503, and 529 by Anthropic.
+    Overloaded,
 }
 
 /// What becomes of one call.
@@ -63,12 +66,15 @@ impl Access {
         if deniable && (covered(&self.denied) || !self.allowed.as_deref().is_none_or(covered)) {
             return Ruling::Denied;
         }
+        self.fault(action).map_or(Ruling::Allowed, Ruling::Faulty)
+    }
+
+    /// Returns the fault that a call meets and counts it. What is no AWS call knows no policies, only faults.
+    pub(crate) fn fault(&self, action: &str) -> Option<FaultKind> {
         let mut faults = lock(&self.faults);
-        let Some(fault) = faults.iter_mut().find(|f| f.times != Some(0) && covers(&f.action, action)) else {
-            return Ruling::Allowed;
-        };
+        let fault = faults.iter_mut().find(|f| f.times != Some(0) && covers(&f.action, action))?;
         fault.times = fault.times.map(|left| left.saturating_sub(1));
-        Ruling::Faulty(fault.kind)
+        Some(fault.kind)
     }
 }
 

@@ -8,7 +8,7 @@ mod account;
 mod answer_form;
 mod by_hand;
 pub(crate) mod control_plane;
-mod limits;
+pub(crate) mod limits;
 mod model_reference;
 mod offer;
 mod pace;
@@ -40,13 +40,14 @@ use crate::bedrock::by_hand::ByHand;
 pub(crate) use crate::bedrock::model_reference::resource;
 pub(crate) use crate::bedrock::offer::Offer;
 use crate::bedrock::pace::Pace;
-use crate::bedrock::question::Question;
+pub(crate) use crate::bedrock::question::Question;
 use crate::bedrock::recording::Recordings;
-use crate::bedrock::refusal::Refusal;
+pub(crate) use crate::bedrock::refusal::Refusal;
 use crate::percent;
 use crate::wire::Answer;
 
-/// What Bedrock says when a model is asked for.
+/// What Bedrock says when a model is asked for, or another provider where the id begins with its name
+/// (`anthropic:claude-sonnet-4-6`, `openai:llama3.1`). The two that are Bedrock's own are not for those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelBehaviour {
@@ -96,7 +97,7 @@ pub enum Turns {
     ByHand(PathBuf),
     /// Answers in order of arrival. An answer with a member `agent` is kept for that agent; one without is for anybody.
     Script(Vec<Value>),
-    /// Answers computed from the request.
+    /// Answers computed from the request, which is in Converse's form by whatever API it came.
     Scripted(Script),
 }
 
@@ -116,7 +117,7 @@ impl fmt::Debug for Turns {
 pub struct BedrockOptions {
     /// Where the answers come from.
     pub turns: Turns,
-    /// So many requests are throttled first; `u32::MAX` means for ever.
+    /// So many requests are throttled first, by whatever API they come; `u32::MAX` means for ever.
     pub throttle_first: Option<u32>,
     /// Requests for one model, by whatever profile, admitted within any one minute; the rest are throttled and do not
     /// count.
@@ -282,23 +283,33 @@ impl Bedrock {
         let request = validation::request(body)?;
         let model = self.offer.reference(model_id)?;
         self.offer.admit(&model)?;
-        limits::check(&model.bare, &request).map_err(Refusal::validation)?;
-        if !lock(&self.pace).admits(&model.bare, now()) {
-            return Err(Refusal::throttled(self.options.retry_after));
+        limits::check(&model.bare, &request).map_err(|excess| Refusal::validation(excess.in_converse()))?;
+        self.ask(&model.bare, Question::new(request)).await
+    }
+
+    /// Puts a question to whoever plays the models, where the quota of `model` has a place for it. The question may
+    /// have come over another provider's API; the answer is a Converse output body.
+    pub(crate) async fn ask(&self, model: &str, question: Question) -> Result<Value, Refusal> {
+        if !lock(&self.pace).admits(model, now()) {
+            return Err(self.throttled());
         }
         if !self.options.latency.is_zero() {
             tokio::time::sleep(self.options.latency).await;
         }
         if self.takes_malformed() {
-            return Ok(malformed_tool_use(&request));
+            return Ok(malformed_tool_use(&question.body));
         }
-        let question = Question::new(request);
         match &self.source {
             Source::Recorded(recordings) => recordings.answer(&question),
             Source::ByHand(by_hand) => by_hand.answer(&question).await,
             Source::Script(answers) => scripted(next_of_script(answers, &question)?, &question).await,
             Source::Scripted(script) => scripted(script(&question.body), &question).await,
         }
+    }
+
+    /// Returns the refusal of a request that came too early, with the wait that the options ask for.
+    pub(crate) fn throttled(&self) -> Refusal {
+        Refusal::throttled(self.options.retry_after)
     }
 
     fn takes_malformed(&self) -> bool {
@@ -346,6 +357,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Returns the scenario's time, in seconds since 1970.
+    pub(crate) fn seconds(&self) -> i64 {
+        self.as_of.as_second()
+    }
+
     /// Reads three keys and leaves every complaint about the file to the scenario's own loader.
     fn of_scenario(scenario_dir: &Path) -> Self {
         let table = std::fs::read_to_string(scenario_dir.join("scenario.toml"))

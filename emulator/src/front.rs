@@ -13,6 +13,7 @@ use crate::access::{Access, FaultKind, Ruling};
 use crate::bedrock::{self, Bedrock, control_plane};
 use crate::cbor;
 use crate::cloudwatch;
+use crate::elsewhere::Api;
 use crate::failure::{Failure, Protocol, ServiceError};
 use crate::lambda;
 use crate::logs;
@@ -60,6 +61,7 @@ enum Target {
     Lambda(lambda::Request),
     Converse { model_id: String },
     ControlPlane(control_plane::Request),
+    Elsewhere(Api),
     Bedrock { path: String },
     SlackWebhook,
     SlackPage,
@@ -96,6 +98,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let (service, action) = match (&call, &target) {
         (Some(call), _) => (call.service, call.operation.clone()),
         (None, Target::SlackWebhook) => ("slack", "webhook".to_owned()),
+        (None, Target::Elsewhere(api)) => (api.provider(), api.operation().to_owned()),
         (None, _) => ("unknown", format!("{} {path}", parts.method)),
     };
     let shown = parts.uri.path_and_query().map_or(path, |both| both.as_str());
@@ -109,10 +112,11 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
         cbor: matches!(target, Target::CloudWatch { .. }).then(|| page::hex(&body)),
         status: None,
     });
-    let answer = match call {
-        Some(call) => aws(&shared, &call, &target, &parts.headers, &body, place).await,
-        None if matches!(target, Target::SlackWebhook) => shared.slack.webhook(path, &body),
-        None => {
+    let answer = match (call, &target) {
+        (Some(call), _) => aws(&shared, &call, &target, &parts.headers, &body, place).await,
+        (None, Target::SlackWebhook) => shared.slack.webhook(path, &body),
+        (None, Target::Elsewhere(api)) => elsewhere(&shared, *api, &parts.headers, &body, place).await,
+        (None, _) => {
             let message = format!("emulator: unsupported request {} {shown}", parts.method);
             shared.recorder.refused(message.clone());
             plain(400, &message)
@@ -129,6 +133,9 @@ fn target(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8
     }
     if path == "/slack" && method == "GET" {
         return Target::SlackPage;
+    }
+    if let Some(api) = Api::of(method, path) {
+        return Target::Elsewhere(api);
     }
     if path.starts_with("/services/") {
         return Target::SlackWebhook;
@@ -224,7 +231,11 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
             }
         }
         Target::Bedrock { path } => call("bedrock", path, Protocol::RestJson, None),
-        Target::SlackWebhook | Target::SlackPage | Target::Own { .. } | Target::Unknown => return None,
+        Target::Elsewhere(_)
+        | Target::SlackWebhook
+        | Target::SlackPage
+        | Target::Own { .. }
+        | Target::Unknown => return None,
     })
 }
 
@@ -253,10 +264,11 @@ async fn aws(
         Ruling::Faulty(FaultKind::InternalError) => {
             return call.protocol.error(&internal_error(call), &request_id);
         }
+        Ruling::Faulty(FaultKind::Overloaded) => {
+            return call.protocol.error(&overloaded(call), &request_id);
+        }
         Ruling::Faulty(FaultKind::Hang) => {
-            let mut stopping = shared.stopping.clone();
-            // An error means that the emulator is gone, which ends the waiting as well.
-            let _stopped = stopping.wait_for(|stopping| *stopping).await;
+            hang(shared).await;
             return call.protocol.error(&internal_error(call), &request_id);
         }
     }
@@ -269,6 +281,25 @@ async fn aws(
         Ok(result) => result.into_answer(call, &request_id),
         Err(failure) => failed(failure),
     }
+}
+
+/// Hands a request to another provider's API.
+async fn elsewhere(shared: &Shared, api: Api, headers: &HeaderMap, body: &[u8], place: usize) -> Answer {
+    let fault = shared.access.fault(&format!("{}:{}", api.provider(), api.operation()));
+    if fault == Some(FaultKind::Hang) {
+        hang(shared).await;
+    }
+    let id = uuid(&format!("{} request {place}", shared.scenario.name())).replace('-', "");
+    let answer = api.answer(&shared.bedrock, fault, headers, body, &id).await;
+    note_unsupported_turn(shared, &answer);
+    answer
+}
+
+/// Waits until the emulator stops.
+async fn hang(shared: &Shared) {
+    let mut stopping = shared.stopping.clone();
+    // An error means that the emulator is gone, which ends the waiting as well.
+    let _stopped = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// What an operation gave, in the form of its protocol.
@@ -358,6 +389,7 @@ fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) ->
         Target::Lambda(request) => lambda::answer(scenario, paging, request).map(Output::Json),
         Target::Bedrock { path } => Err(Failure::unsupported(format!("Bedrock's {path}"))),
         Target::Converse { .. }
+        | Target::Elsewhere(_)
         | Target::SlackWebhook
         | Target::SlackPage
         | Target::Own { .. }
@@ -422,13 +454,26 @@ fn internal_error(call: &Call) -> ServiceError {
     ServiceError { status: 500, code, message: "The service had an internal error.".to_owned() }
 }
 
-/// Bedrock words its own refusals; they belong into the same list as all others.
+fn overloaded(call: &Call) -> ServiceError {
+    let code = match call.protocol {
+        Protocol::Query { .. } => "ServiceUnavailable",
+        Protocol::Cbor | Protocol::Json | Protocol::RestJson => "ServiceUnavailableException",
+    };
+    ServiceError {
+        status: 503,
+        code,
+        message: "The service is short of capacity. Try again later.".to_owned(),
+    }
+}
+
+/// Those who ask models word their own refusals; they belong into the same list as all others.
 fn note_unsupported_turn(shared: &Shared, answer: &Answer) {
     if answer.status != 400 {
         return;
     }
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
+    let message = body.get("message").or_else(|| body.pointer("/error/message"));
+    let message = message.and_then(Value::as_str).unwrap_or_default();
     if message.starts_with(crate::failure::UNSUPPORTED) {
         shared.recorder.refused(message.to_owned());
     }

@@ -1,4 +1,5 @@
-//! A small local AWS and Slack: one HTTP server that serves a recorded incident over the services' own wire protocols.
+//! A small local AWS and Slack, with Anthropic's Messages API and `OpenAI`'s chat completions: one HTTP server that
+//! serves a recorded incident over the services' own wire protocols.
 //!
 //! Within a documented subset of each operation, any window, metric or filter over the scenario's data is answered
 //! exactly. Whatever lies outside the subset is refused with HTTP 400 and a message that begins with
@@ -10,6 +11,7 @@ mod access;
 mod bedrock;
 mod cbor;
 mod cloudwatch;
+mod elsewhere;
 mod emulator;
 mod failure;
 mod front;

@@ -139,3 +139,38 @@ fn throttled() -> Failure {
         message: "ThrottlingException: Too many requests, please wait before trying again.".into(),
     }
 }
+
+#[test]
+fn a_failed_call_elsewhere_is_not_explained_with_aws() {
+    for class in [
+        ErrorClass::Credentials,
+        ErrorClass::Throttled,
+        ErrorClass::DailyQuota,
+        ErrorClass::NotEnabled,
+        ErrorClass::Unavailable,
+        ErrorClass::AccessDenied,
+        ErrorClass::InvalidIdentifier,
+        ErrorClass::Unreachable,
+        ErrorClass::InvalidRequest,
+        ErrorClass::TimedOut,
+        ErrorClass::InputTooLong,
+    ] {
+        let failure = Failure {
+            class,
+            operation: "Messages".into(),
+            model: Some("anthropic:claude-sonnet-4-6".into()),
+            attempts: 1,
+            waited: std::time::Duration::ZERO,
+            request_id: None,
+            message: "overloaded_error: Overloaded".into(),
+        };
+        let found = of_failure(&failure, None);
+        assert_eq!(found.class, class);
+        let all = format!("{} {} {}", found.cause, found.remedies.join(" "), found.next);
+        for word in
+            ["Bedrock is", "aws sso", "Service Quotas", "bedrock:", "Cross-region", "interface endpoint"]
+        {
+            assert!(!all.contains(word), "{class:?}: {all}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::clock::Timestamp;
 use crate::diagnosis;
-use crate::doctor::{Account, Availability, Check, Level, Lifecycle, OfferedModel, Profile, quota};
+use crate::doctor::{Account, Availability, Check, Level, Lifecycle, OfferedModel, Profile, SeenKey, quota};
 use crate::evidence::Status;
 use crate::evidence::text::day;
 use crate::gather::telemetry::TelemetryError;
@@ -36,8 +36,13 @@ impl Judged {
 /// Judges one model.
 pub fn judge(model: &ModelId, account: &Account) -> Judged {
     if access(model) == Access::Elsewhere {
-        let check = Check::new(Level::Note, model.as_str(), "not in AWS: nothing of it is checked here");
-        return Judged { model: model.clone(), ready: true, checks: vec![check] };
+        let mut checks = vec![key(model, account)];
+        checks.extend(call(model, account));
+        if checks.len() == 1 && checks.iter().all(|check| check.level < Level::Bad) {
+            let reason = "not in AWS: whether it answers shows only a call";
+            checks.push(Check::new(Level::Note, model.as_str(), reason).fix("--call-models makes one."));
+        }
+        return judged(model, account, checks);
     }
     let mut checks = Vec::new();
     checks.extend(lifecycle(model, account));
@@ -61,10 +66,35 @@ pub fn judge(model: &ModelId, account: &Account) -> Judged {
                 .fix("--call-models shows whether it answers."),
         );
     }
-    // A call that was answered outweighs what the control plane says.
+    judged(model, account, checks)
+}
+
+fn judged(model: &ModelId, account: &Account, checks: Vec<Check>) -> Judged {
+    // A call that was answered outweighs what was seen without one.
     let answered = matches!(account.calls.get(model), Some(Ok(())));
     let ready = answered || checks.iter().all(|check| check.level < Level::Bad);
     Judged { model: model.clone(), ready, checks }
+}
+
+/// Says whether the key of another provider can be read.
+fn key(model: &ModelId, account: &Account) -> Check {
+    let name = model.provider().as_str();
+    match account.keys.get(&model.provider()) {
+        Some(SeenKey::Readable(parameter)) => {
+            Check::new(Level::Good, model.as_str(), format!("its key was read from SSM parameter {parameter}"))
+        }
+        Some(SeenKey::NotWanted) => Check::new(Level::Good, model.as_str(), "asked without a key"),
+        Some(SeenKey::Unreadable(reason)) => {
+            Check::new(Level::Bad, model.as_str(), format!("its key could not be read: {reason}"))
+                .fix("Then look again: sre-agent doctor --call-models")
+        }
+        None => Check::new(
+            Level::Bad,
+            model.as_str(),
+            format!("not asked: [providers.{name}] is not configured, or a recorded incident does not leave this machine"),
+        )
+        .fix(format!("Configure [providers.{name}], or give it an address on this machine.")),
+    }
 }
 
 /// Returns the notes on what could not be read of any model.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use crate::model::http::{Endpoint, ReadKey, unreadable};
+use crate::model::http::{Endpoint, ReadKey, recording, unreadable};
 use crate::model::{
     Content, ConverseReply, ConverseRequest, Message, Model, ModelError, ModelId, Speaker, StopReason,
     ToolChoice, Usage,
@@ -158,7 +158,7 @@ fn reply(body: &Value, request_id: Option<String>) -> Result<ConverseReply, Mode
             cache_write: count("cache_creation_input_tokens"),
         },
         request_id,
-        recording: None,
+        recording: recording(body),
     })
 }
 

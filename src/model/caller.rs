@@ -14,7 +14,7 @@ use crate::model::ladder::Ladder;
 use crate::model::remedy::{Remedy, Repair, remedy, repair as changed};
 use crate::model::tuning::fit;
 use crate::model::{
-    ConverseReply, ConverseRequest, ErrorClass, Failure, Model, ModelError, ModelId, Provider, StopReason,
+    ConverseReply, ConverseRequest, ErrorClass, Failure, Model, ModelError, ModelId, StopReason,
 };
 use crate::redact::Redacted;
 use crate::run::{Observer, RunEvent};
@@ -408,7 +408,7 @@ impl Caller {
             agent: request.agent.clone(),
             turn: request.turn,
             model: model.to_string(),
-            api: api(model).into(),
+            api: model.provider().operation().into(),
             attempt,
         });
         let watch = Stopwatch::start();
@@ -466,21 +466,12 @@ enum Unanswered {
 fn failure(model: &ModelId, error: ModelError, attempts: u32, waited: Duration) -> Failure {
     Failure {
         class: error.class,
-        operation: api(model).into(),
+        operation: model.provider().operation().into(),
         model: Some(model.to_string()),
         attempts,
         waited,
         request_id: error.request_id,
         message: shorten(&error.message),
-    }
-}
-
-/// Returns the operation that asks a model, as its provider calls it.
-fn api(model: &ModelId) -> &'static str {
-    match model.provider() {
-        Provider::Bedrock => "Converse",
-        Provider::Anthropic => "Messages",
-        Provider::OpenAi => "Chat Completions",
     }
 }
 

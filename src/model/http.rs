@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::model::classify::classify;
-use crate::model::{ErrorClass, ModelError};
+use crate::model::{ErrorClass, ModelError, Recording};
 use crate::redact::Secret;
 
 /// Longest text of an error; long enough to hold what is refused and why.
@@ -132,6 +132,13 @@ pub(crate) fn refused(status: u16, body: Option<&Value>, request_id: Option<Stri
         (None, message) => message.to_owned(),
     };
     failed(class, &words, request_id)
+}
+
+/// Reads the emulator's word that no live model answered; no provider sends a member of that name.
+pub(crate) fn recording(body: &Value) -> Option<Recording> {
+    let word = body.get("emulator")?;
+    let answered_by = word.get("answered_by")?.as_str()?.to_owned();
+    Some(Recording { answered_by, stale: word.get("stale").and_then(Value::as_bool).unwrap_or(false) })
 }
 
 /// An answer that is not what the provider's documentation says.

@@ -39,6 +39,15 @@ impl Provider {
         }
     }
 
+    /// Returns the operation that asks a model, as the provider calls it.
+    pub fn operation(self) -> &'static str {
+        match self {
+            Provider::Bedrock => "Converse",
+            Provider::Anthropic => "Messages",
+            Provider::OpenAi => "Chat Completions",
+        }
+    }
+
     /// Returns the provider of that name.
     pub fn named(name: &str) -> Option<Self> {
         Provider::ALL.into_iter().find(|provider| provider.as_str() == name)

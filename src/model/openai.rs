@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use crate::model::http::{Endpoint, ReadKey, unreadable};
+use crate::model::http::{Endpoint, ReadKey, recording, unreadable};
 use crate::model::{
     Content, ConverseReply, ConverseRequest, Message, Model, ModelError, ModelId, Speaker, StopReason,
     ToolChoice, Usage,
@@ -152,7 +152,7 @@ fn reply(body: &Value, request_id: Option<String>) -> Result<ConverseReply, Mode
         cache_read: cached,
         cache_write: 0,
     };
-    Ok(ConverseReply { content, stop, usage, request_id, recording: None })
+    Ok(ConverseReply { content, stop, usage, request_id, recording: recording(body) })
 }
 
 /// `None` for a call whose arguments are no JSON.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::civil::Date;
 use serde_json::{Value, json};
-use sre_agent::aws::{AwsTelemetry, Bedrock, SnsChannel, local};
+use sre_agent::aws::{AwsTelemetry, Bedrock, SnsChannel, local, models};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, Layers};
 use sre_agent::delivery::{Channel, Secret, SlackWebhook};
@@ -58,14 +58,25 @@ impl IncidentRun {
 
     /// Serves a scenario of the project.
     pub(crate) async fn of(scenario: &str, options: Options) -> Self {
+        Self::configured(scenario, options, |_| String::new()).await
+    }
+
+    /// Serves a scenario of the project; `document` makes the configuration document of the emulator's address.
+    pub(crate) async fn configured(
+        scenario: &str,
+        options: Options,
+        document: impl FnOnce(&str) -> String,
+    ) -> Self {
         let loaded = loaded(scenario);
         let (region, as_of, seed) =
             (loaded.region().to_owned(), loaded.as_of().to_string(), loaded.seed().to_string());
         let emulator = Emulator::start(loaded, options).await.unwrap();
         let sdk = local(&emulator.endpoint(), &region);
         let variables = vec![("SRE_AGENT_AS_OF".to_owned(), as_of), ("SRE_AGENT_SEED".to_owned(), seed)];
-        let config =
-            Config::load(&Layers { variables, endpoint_override: true, ..Layers::default() }).unwrap();
+        let text = document(&emulator.endpoint());
+        let document = (!text.is_empty()).then_some(("test", text.as_str()));
+        let layers = Layers { document, variables, endpoint_override: true, ..Layers::default() };
+        let config = Config::load(&layers).unwrap();
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&events);
         let observer =
@@ -87,7 +98,7 @@ impl IncidentRun {
             clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
             seed: config.seed.map(Seed),
             telemetry: Arc::new(AwsTelemetry::with_fixed_digests(&sdk)),
-            model: Some(Arc::new(bedrock)),
+            model: Some(models(&sdk, bedrock, &config.providers)),
             ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent, &config.quotas)),
             channels,
             store: Arc::<KeepingStore>::clone(&kept),

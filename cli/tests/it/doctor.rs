@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+use sre_agent_emulator::{Emulator, Fault, FaultKind, ModelBehaviour, Options, Scenario};
 
 use crate::program::{assert_code, copy, project, run, sre_agent, stderr, stdout};
 
@@ -168,6 +169,100 @@ fn without_credentials_no_model_is_usable_and_the_reason_is_told_once() {
     let nowhere = run(&["doctor"]);
     assert_code(&nowhere, 2);
     assert!(stderr(&nowhere).contains("--region"), "{}", stderr(&nowhere));
+}
+
+const CLAUDE: &str = "anthropic:claude-sonnet-4-6";
+const LLAMA: &str = "openai:llama3.1";
+
+/// Runs `doctor` over a ladder of one model in Bedrock, one at Anthropic and one at home, all served by the emulator;
+/// returns what it printed and how many requests reached the two others.
+fn doctor_elsewhere(change: impl FnOnce(&mut Options), key: &str, options: &[&str]) -> (Output, usize) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let scenario = Scenario::load(&project().join("scenarios/lambda-bad-deploy")).unwrap();
+    let mut served = Options::default();
+    served.models.insert(LLAMA.to_owned(), ModelBehaviour::Answers);
+    change(&mut served);
+    let emulator = runtime.block_on(Emulator::start(scenario, served)).unwrap();
+    let endpoint = emulator.endpoint();
+    let folder = tempfile::tempdir().unwrap();
+    let document = folder.path().join("config.toml");
+    let text = format!(
+        "format = 1\n[models]\nprimary = \"{SONNET}\"\nfallback = [\"{CLAUDE}\", \"{LLAMA}\"]\n\
+         allow_provider = [\"anthropic\", \"openai\"]\n\
+         [providers.anthropic]\nkey = \"ssm:{key}\"\nbase_url = \"{endpoint}/anthropic\"\n\
+         [providers.openai]\nbase_url = \"{endpoint}/openai/v1\"\n"
+    );
+    std::fs::write(&document, text).unwrap();
+    let arguments: Vec<&str> = ["doctor", "--json", "-q"].iter().chain(options).copied().collect();
+    let output = sre_agent(&arguments)
+        .env("AWS_ENDPOINT_URL", &endpoint)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "local")
+        .env("AWS_SECRET_ACCESS_KEY", "local")
+        .env("SRE_AGENT_CONFIG", &document)
+        .output()
+        .unwrap();
+    assert_eq!(emulator.unsupported(), Vec::<String>::new());
+    let requests = emulator.requests();
+    let elsewhere = requests.iter().filter(|each| ["anthropic", "openai"].contains(&each.service.as_str()));
+    (output, elsewhere.count())
+}
+
+const KEY: &str = "/sre-agent/anthropic-key";
+
+fn row(level: &str, text: &str) -> (String, String) {
+    (level.to_owned(), text.to_owned())
+}
+
+#[test]
+fn a_model_of_another_provider_is_looked_at_without_a_call_and_asked_with_one() {
+    let (output, requests) = doctor_elsewhere(|_| {}, KEY, &[]);
+    assert_code(&output, 0);
+    assert_eq!((usable(&output), requests), (vec![SONNET.into(), CLAUDE.into(), LLAMA.into()], 0));
+    let unknown = row("note", "not in AWS: whether it answers shows only a call -> --call-models makes one.");
+    let key = row("good", &format!("its key was read from SSM parameter {KEY} -> "));
+    assert_eq!(said_of(&output, CLAUDE), [key.clone(), unknown.clone()]);
+    assert_eq!(said_of(&output, LLAMA), [row("good", "asked without a key -> "), unknown]);
+
+    let (output, requests) = doctor_elsewhere(|_| {}, KEY, &["--call-models"]);
+    assert_code(&output, 0);
+    let answered = row("good", "answered a minimal call -> ");
+    assert_eq!(said_of(&output, CLAUDE), [key, answered.clone()]);
+    assert_eq!(said_of(&output, LLAMA)[1], answered);
+    assert_eq!(requests, 2);
+    assert!(!stdout(&output).contains("sk-ant-local"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_key_that_is_not_there_is_told_without_a_call() {
+    let (output, requests) = doctor_elsewhere(|_| {}, "/nowhere", &["--call-models"]);
+    assert_code(&output, 0);
+    assert_eq!((usable(&output), requests), (vec![SONNET.into(), LLAMA.into()], 1));
+    let said = said_of(&output, CLAUDE);
+    assert_eq!((said.len(), said[0].0.as_str()), (1, "bad"));
+    assert!(said[0].1.contains("no SSM parameter /nowhere in this Region: create it"), "{said:?}");
+}
+
+#[test]
+fn a_call_of_another_provider_that_fails_is_explained_in_its_own_terms() {
+    // The webhook's address stands in for a key that the provider does not take.
+    let (output, _) = doctor_elsewhere(|_| {}, "/sre-agent/slack-webhook", &["--call-models"]);
+    assert_eq!(usable(&output), [SONNET, LLAMA]);
+    let said = said_of(&output, CLAUDE);
+    let wanted = "a minimal call failed, no valid credentials: The provider does not take the key";
+    assert!(said[1].0 == "bad" && said[1].1.starts_with(wanted), "{said:?}");
+
+    let busy = |options: &mut Options| {
+        let fault = |action: &str, kind| Fault { action: action.to_owned(), kind, times: None };
+        options.faults.push(fault("anthropic:CreateMessage", FaultKind::Overloaded));
+        options.models.insert(LLAMA.to_owned(), ModelBehaviour::InvalidIdentifier);
+    };
+    let (output, _) = doctor_elsewhere(busy, KEY, &["--call-models"]);
+    assert_eq!(usable(&output), [SONNET]);
+    let said = said_of(&output, CLAUDE);
+    assert!(said[1].1.contains("unavailable: The provider is short of capacity or failed"), "{said:?}");
+    let said = said_of(&output, LLAMA);
+    assert!(said[1].1.contains("unknown model id: The provider does not know openai:llama3.1"), "{said:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bedrock::offer::is_elsewhere;
 use crate::bedrock::refusal::Refusal;
 use crate::bedrock::{ModelBehaviour, Place};
 
@@ -93,6 +94,7 @@ impl ModelReference {
     ) -> Option<(&'a str, ModelBehaviour)> {
         models
             .iter()
+            .filter(|(configured, _)| !is_elsewhere(configured))
             .filter(|(configured, _)| {
                 let whole = **configured == self.id || **configured == self.bare;
                 whole || (!configured.contains('.') && self.bare.ends_with(configured.as_str()))

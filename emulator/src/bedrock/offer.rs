@@ -14,6 +14,14 @@ use crate::bedrock::model_reference::ModelReference;
 use crate::bedrock::refusal::Refusal;
 use crate::bedrock::{ModelBehaviour, Place};
 
+/// Providers beside Bedrock, as ids of theirs begin in `[models]`.
+const ELSEWHERE: [&str; 2] = ["anthropic:", "openai:"];
+
+/// Tells whether an id of `[models]` is another provider's.
+pub(crate) fn is_elsewhere(id: &str) -> bool {
+    ELSEWHERE.iter().any(|provider| id.starts_with(provider))
+}
+
 /// The offer of one account.
 #[derive(Debug)]
 pub(crate) struct Offer {
@@ -43,6 +51,12 @@ impl Offer {
     ) -> Result<Self, String> {
         let account = account.complete()?;
         for (id, behaviour) in &behaviours {
+            if is_elsewhere(id) {
+                if matches!(behaviour, ModelBehaviour::Legacy | ModelBehaviour::OnDemandUnsupported) {
+                    return Err(format!("[models] says {behaviour:?} of {id}, which only Bedrock says"));
+                }
+                continue;
+            }
             let gone = matches!(behaviour, ModelBehaviour::EndOfLife | ModelBehaviour::InvalidIdentifier);
             let base = id.split_once('.').map_or(id.as_str(), |(_, rest)| rest);
             let known = [id.as_str(), base].into_iter().any(|id| account.model(id).is_some());
@@ -102,6 +116,22 @@ impl Offer {
                 Err(Refusal::denied_by_organization(&self.place.account, &resource))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Says what a provider beside Bedrock makes of one of its models. Anthropic has the models that the account's table
+    /// describes as Anthropic's, spelled without vendor and version, until they end; any other must stand in `[models]`.
+    pub(crate) fn elsewhere(&self, provider: &str, id: &str) -> ModelBehaviour {
+        if let Some(said) = self.behaviours.get(&format!("{provider}:{id}")) {
+            return *said;
+        }
+        let is_it = |model: &&FoundationModel| {
+            provider == "anthropic" && model.id.strip_prefix("anthropic.").map(without_version) == Some(id)
+        };
+        match self.account.models.iter().find(is_it) {
+            Some(model) if self.has_ended(model) => ModelBehaviour::EndOfLife,
+            Some(_) => ModelBehaviour::Answers,
+            None => ModelBehaviour::InvalidIdentifier,
         }
     }
 
@@ -219,6 +249,14 @@ impl Offer {
             Some((_, ModelBehaviour::Answers | ModelBehaviour::Legacy | ModelBehaviour::AccessDenied))
             | None => true,
         }
+    }
+}
+
+/// Returns `claude-haiku-4-5-20251001` of `claude-haiku-4-5-20251001-v1:0`.
+fn without_version(id: &str) -> &str {
+    match id.rsplit_once("-v") {
+        Some((name, version)) if version.starts_with(|c: char| c.is_ascii_digit()) => name,
+        _ => id,
     }
 }
 

@@ -1,4 +1,4 @@
-//! One valid Converse request with what chooses its answer: agent, turn and digest.
+//! One valid request in Converse's form with what chooses its answer: agent, turn and digest.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 /// A request that passed validation.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
-    /// The request body.
+    /// The request body, in Converse's form.
     pub(crate) body: Value,
     /// `agent` of the request metadata.
     pub(crate) agent: Option<String>,
@@ -16,6 +16,8 @@ pub(crate) struct Question {
     pub(crate) turn: Option<u32>,
     /// `sha256:…` over `system`, `messages` and `toolConfig`.
     pub(crate) digest: String,
+    /// Whether the API has no place for agent and turn, so that the digest alone tells one question from another.
+    pub(crate) by_digest: bool,
 }
 
 /// What a turn is filed under.
@@ -37,7 +39,15 @@ impl Question {
     pub(crate) fn new(body: Value) -> Self {
         let (agent, turn) = metadata(&body);
         let digest = digest(&body);
-        Self { body, agent, turn, digest }
+        Self { body, agent, turn, digest, by_digest: false }
+    }
+
+    /// Makes the question of an API that carries neither agent nor turn. By hand it is filed under its digest, so that
+    /// the same question finds the same answer.
+    pub(crate) fn unnamed(body: Value) -> Self {
+        let digest = digest(&body);
+        let start: String = digest.chars().skip("sha256:".len()).take(12).collect();
+        Self { body, agent: Some(format!("request-{start}")), turn: Some(1), digest, by_digest: true }
     }
 
     /// Returns the key, or what is missing for one.

@@ -78,9 +78,19 @@ impl Recordings {
     /// Returns the recorded answer, marked with how it was made and whether it was made for another request.
     pub(crate) fn answer(&self, question: &Question) -> Result<Value, Refusal> {
         let key = question.key().map_err(|reason| Refusal::unsupported(&reason))?;
-        let Some(turn) = self.0.get(&key) else {
+        let found = if question.by_digest {
+            self.0.values().find(|turn| turn.request_digest == question.digest)
+        } else {
+            self.0.get(&key)
+        };
+        let Some(turn) = found else {
             let TurnKey { agent, turn } = key;
-            return Err(Refusal::unsupported(&format!("no recorded turn for agent {agent}, turn {turn}")));
+            let missing = if question.by_digest {
+                format!("no turn was recorded for this very request ({})", question.digest)
+            } else {
+                format!("no recorded turn for agent {agent}, turn {turn}")
+            };
+            return Err(Refusal::unsupported(&missing));
         };
         let stale = turn.request_digest != question.digest;
         if stale && turn.only_for_its_request {

@@ -139,3 +139,25 @@ async fn the_port_is_free_after_the_stop_and_after_the_drop() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn requests_to_other_providers_are_kept_without_an_iam_action_and_what_is_refused_is_listed() {
+    let emulator = started().await;
+    let question = json!({"model": "llama3.1", "messages": [{"role": "user", "content": "What failed?"}]});
+    let question = question.to_string();
+    let reply = send(&emulator, "POST", "/openai/v1/chat/completions", &[], question.as_bytes()).await;
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (404, &json!("model_not_found")));
+    assert!(reply.header("x-request-id").is_some_and(|id| id.starts_with("req_")));
+    let headers = [("x-api-key", "sk-ant-local"), ("anthropic-version", "2023-06-01")];
+    let reply = send(&emulator, "POST", "/anthropic/v1/messages", &headers, b"{\"stream\":true}").await;
+    assert_eq!(reply.json()["error"]["message"], "emulator: unsupported: stream");
+    assert_eq!(reply.header("request-id"), reply.json()["request_id"].as_str());
+    let kept: Vec<_> =
+        emulator.requests().into_iter().map(|r| (r.service, r.action, r.iam_action, r.status)).collect();
+    let row =
+        |service: &str, action: &str, status| (service.to_owned(), action.to_owned(), None, Some(status));
+    assert_eq!(kept, [row("openai", "CreateChatCompletion", 404), row("anthropic", "CreateMessage", 400)]);
+    assert_eq!(emulator.unsupported(), ["emulator: unsupported: stream"]);
+    let reply = send(&emulator, "GET", "/anthropic/v1/models", &headers, b"").await;
+    assert_eq!(reply.text(), "emulator: unsupported request GET /anthropic/v1/models");
+}

@@ -8,7 +8,7 @@ use crate::doctor::{Examination, Identity};
 use crate::evidence::Status;
 use crate::gather::telemetry::TelemetryError;
 use crate::model::quota::ListedQuota;
-use crate::model::{ErrorClass, Failure};
+use crate::model::{ErrorClass, Failure, Provider};
 
 const SONNET: &str = "us.anthropic.claude-sonnet-4-6";
 const OLD: &str = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
@@ -58,6 +58,7 @@ fn account() -> Account {
             adjustable: true,
         }]),
         availability: BTreeMap::from([("anthropic.claude-sonnet-4-6".to_owned(), Ok(gates))]),
+        keys: BTreeMap::new(),
         calls: BTreeMap::new(),
     }
 }
@@ -249,4 +250,45 @@ fn the_examination_names_the_usable_models_in_their_order_and_where_prompts_go()
     );
     let nothing = Examination::of(&account(), &configured[..1]);
     assert_eq!(nothing.conclusion(), "No configured model is usable: reports will hold facts only.");
+}
+
+#[test]
+fn a_model_elsewhere_is_judged_by_its_providers_key_and_by_a_call() {
+    type Row = (Option<SeenKey>, Option<Result<(), Failure>>, bool, Vec<Level>, &'static str);
+    const ELSEWHERE: &str = "anthropic:claude-sonnet-4-6";
+    let failed = || Failure {
+        class: ErrorClass::Credentials,
+        operation: "Messages".into(),
+        model: Some(ELSEWHERE.into()),
+        attempts: 1,
+        waited: Duration::ZERO,
+        request_id: None,
+        message: "authentication_error: invalid x-api-key".into(),
+    };
+    let readable = || SeenKey::Readable("/key".into());
+    let unreadable = || SeenKey::Unreadable("no SSM parameter /key in this Region".into());
+    let rows: Vec<Row> = vec![
+        (None, None, false, vec![Level::Bad], "[providers.anthropic] is not configured"),
+        (Some(unreadable()), None, false, vec![Level::Bad], "no SSM parameter /key"),
+        (Some(readable()), None, true, vec![Level::Good, Level::Note], "SSM parameter /key | not in AWS"),
+        (Some(SeenKey::NotWanted), None, true, vec![Level::Good, Level::Note], "asked without a key"),
+        (Some(readable()), Some(Ok(())), true, vec![Level::Good, Level::Good], "answered a minimal call"),
+        (
+            Some(readable()),
+            Some(Err(failed())),
+            false,
+            vec![Level::Good, Level::Bad],
+            "does not take the key",
+        ),
+    ];
+    for (key, called, wanted, wanted_levels, words) in rows {
+        let mut account = account();
+        // What AWS says of the account has no part in it.
+        account.quotas = Ok(Vec::new());
+        account.keys.extend(key.map(|key| (Provider::Anthropic, key)));
+        account.calls.extend(called.map(|called| (ModelId::from(ELSEWHERE), called)));
+        let (ready, levels, text) = levels(ELSEWHERE, &account);
+        assert_eq!((ready, levels), (wanted, wanted_levels), "{text}");
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
 }
