@@ -236,6 +236,20 @@ impl Alarm {
         SeriesKey::new(self.arn.as_deref().unwrap_or(&self.name), self.contributor.as_deref())
     }
 
+    /// Says how the alarm's value is computed, where it is not one metric.
+    pub fn computed(&self) -> Option<String> {
+        match &self.trigger {
+            Trigger::Metric(_) | Trigger::Other { .. } => None,
+            Trigger::Derived(derived) => Some(format!(
+                "computed: {} ({}); the metric named as watched is one of its series",
+                derived.kind, derived.expression
+            )),
+            Trigger::Log(log) => {
+                Some(format!("counts log lines of {}: {}", log.groups.join(", "), log.query))
+            }
+        }
+    }
+
     /// Returns the metric that the alarm watches, or of several the one that is looked at.
     pub fn metric(&self) -> Option<&MetricTrigger> {
         match &self.trigger {

@@ -58,11 +58,14 @@ fn state_change(
     let (Some(new_state), Some(changed_at)) = (new_state, changed_at) else {
         return WakeUp::Manual { alarm_name: name, question: None };
     };
-    let place = parts.map(|parts| parts.place).unwrap_or_else(|| Place {
-        partition: "aws".into(),
-        region: text(envelope, "region").unwrap_or_default().to_owned(),
-        account: text(envelope, account).unwrap_or_default().to_owned(),
-    });
+    let place = match parts {
+        Some(parts) => parts.place,
+        None => Place {
+            partition: "aws".into(),
+            region: text(envelope, "region").unwrap_or_default().to_owned(),
+            account: text(envelope, account).unwrap_or_default().to_owned(),
+        },
+    };
     let contributor = object("alarmContributor");
     let attributes = trigger::dimensions(contributor.get("attributes"));
     let configuration = object("configuration");

@@ -64,7 +64,7 @@ pub(crate) fn read(
             let series = Watched { dimensions: attributes.clone(), ..query };
             trigger_of(&series, definition, threshold(definition))
         });
-        return derived("metrics query", expression, watched, raw);
+        return derived("metrics query", &expression, watched, raw);
     }
     let inputs = || entries.iter().filter(|entry| entry.metric.is_some());
     let first = if is_band {
@@ -81,10 +81,10 @@ pub(crate) fn read(
         (false, true) if has_any(definition, &["MetricName", "Namespace"]) => "incomplete metric",
         (false, true) => "unknown",
     };
-    derived(kind, expression, watched, raw)
+    derived(kind, &expression, watched, raw)
 }
 
-fn derived(kind: &str, expression: String, watched: Option<MetricTrigger>, raw: String) -> Trigger {
+fn derived(kind: &str, expression: &str, watched: Option<MetricTrigger>, raw: String) -> Trigger {
     match watched {
         Some(watched) => Trigger::Derived(Box::new(DerivedTrigger {
             kind: kind.to_owned(),

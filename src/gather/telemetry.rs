@@ -24,8 +24,7 @@ pub trait Telemetry: Send + Sync {
     fn alarm<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AlarmSnapshot>, TelemetryError>>;
 
     /// Reads the alarms that a composite's rule names, with their states; a stand-in may know none.
-    fn children<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<AlarmSnapshot>, TelemetryError>> {
-        let _unknown = name;
+    fn children<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<AlarmSnapshot>, TelemetryError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 

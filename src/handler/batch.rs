@@ -108,8 +108,8 @@ async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Ou
     let outcome = Box::pin(run(unit.lead, names, deadline, services)).await;
     let mut outcomes = Vec::new();
     for other in joined {
-        let named = |summary: &&RunSummary| other.alarm.name == lead || names_it(summary, &other.alarm);
-        match outcome.as_ref().ok().filter(named) {
+        let told = |summary: &&RunSummary| other.alarm.name == lead || names_it(summary, &other.alarm);
+        match outcome.as_ref().ok().filter(told) {
             Some(summary) if summary.document.is_some() => {
                 outcomes.push((other.record, Ok(merged(&other.alarm, summary, services).await)));
             }

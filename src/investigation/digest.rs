@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
-use crate::alarm::Trigger;
 use crate::analysis::Analysis;
 use crate::analysis::baseline::median;
 use crate::evidence::text::{
@@ -155,18 +154,8 @@ fn alarm(incident: &Incident, fence: &Fence, text: &mut String) {
             metric.threshold.map_or_else(|| "its threshold".to_owned(), crate::evidence::text::number),
         );
     }
-    match &alarm.trigger {
-        Trigger::Metric(_) | Trigger::Other { .. } => {}
-        Trigger::Derived(derived) => {
-            let _ = writeln!(
-                about,
-                "the alarm itself is a {} ({}); what it watches is its series that tells most",
-                derived.kind, derived.expression
-            );
-        }
-        Trigger::Log(log) => {
-            let _ = writeln!(about, "counts log lines of {}: {}", log.groups.join(", "), log.query);
-        }
+    if let Some(computed) = alarm.computed() {
+        let _ = writeln!(about, "{computed}");
     }
     for (name, value) in alarm.attributes.iter().chain(&alarm.other_fields) {
         let _ = writeln!(about, "{name}: {value}");

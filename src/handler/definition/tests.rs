@@ -63,7 +63,7 @@ impl Telemetry for Account {
 }
 
 /// An alarm message with a few fields over it.
-fn alarm(name: &str, fields: Value) -> Alarm {
+fn alarm(name: &str, fields: &Value) -> Alarm {
     let mut message = json!({
         "AlarmName": name, "NewStateValue": "ALARM", "StateChangeTime": "2026-11-24T03:05:22.704+0000",
         "AlarmArn": format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}"),
@@ -110,7 +110,7 @@ impl Account {
 
     async fn completes(self, alarm: Alarm) -> Result<Alarm, String> {
         let services = services_of(Arc::new(self));
-        complete(alarm, Deadline::after(Duration::from_secs(60)), &services).await
+        complete(alarm, Deadline::after(Duration::from_mins(1)), &services).await
     }
 }
 
@@ -131,7 +131,7 @@ fn of_event_bridge(name: &str) -> Alarm {
 
 #[tokio::test]
 async fn the_threshold_that_an_event_leaves_out_is_read() {
-    let account = Account::default().with(alarm("a", metric("f")), Some(2));
+    let account = Account::default().with(alarm("a", &metric("f")), Some(2));
     let whole = account.completes(of_event_bridge("a")).await.unwrap();
     let watched = whole.metric().unwrap();
     assert_eq!((watched.threshold, watched.evaluation_periods), (Some(20.0), 3));
@@ -144,7 +144,7 @@ async fn the_threshold_that_an_event_leaves_out_is_read() {
 
 #[tokio::test]
 async fn an_alarm_whose_actions_are_off_is_not_wanted() {
-    let mut account = Account::default().with(alarm("a", metric("f")), Some(2));
+    let mut account = Account::default().with(alarm("a", &metric("f")), Some(2));
     account.alarms.get_mut("a").unwrap().actions_enabled = false;
     assert_eq!(
         account.completes(of_event_bridge("a")).await,
@@ -155,15 +155,15 @@ async fn an_alarm_whose_actions_are_off_is_not_wanted() {
 #[tokio::test]
 async fn a_composite_stands_on_the_first_of_its_leaves_that_went_off() {
     let account = Account::default()
-        .with(alarm("top", rule()), Some(5))
-        .with(alarm("inner", rule()), Some(4))
-        .with(alarm("late", metric("late")), Some(4))
-        .with(alarm("early", metric("early")), Some(1))
-        .with(alarm("well", metric("well")), None)
+        .with(alarm("top", &rule()), Some(5))
+        .with(alarm("inner", &rule()), Some(4))
+        .with(alarm("late", &metric("late")), Some(4))
+        .with(alarm("early", &metric("early")), Some(1))
+        .with(alarm("well", &metric("well")), None)
         .below("top", &["inner", "late", "well"])
         // A rule that names its own parent, and an alarm twice.
         .below("inner", &["early", "late", "top"]);
-    let opened = account.completes(alarm("top", rule())).await.unwrap();
+    let opened = account.completes(alarm("top", &rule())).await.unwrap();
     assert_eq!(opened.leaves, ["early", "late"]);
     let watched = opened.metric().unwrap();
     assert_eq!((watched.dimensions["FunctionName"].as_str(), watched.threshold), ("early", Some(20.0)));
@@ -172,8 +172,8 @@ async fn a_composite_stands_on_the_first_of_its_leaves_that_went_off() {
 
 #[tokio::test]
 async fn a_composite_whose_leaves_are_not_known_keeps_its_rule() {
-    for account in [Account::default(), Account::default().with(alarm("top", rule()), Some(5))] {
-        let kept = account.completes(alarm("top", rule())).await.unwrap();
+    for account in [Account::default(), Account::default().with(alarm("top", &rule()), Some(5))] {
+        let kept = account.completes(alarm("top", &rule())).await.unwrap();
         assert!(matches!(&kept.trigger, Trigger::Other { kind, .. } if kind == "composite"));
         assert!(kept.leaves.is_empty());
     }
@@ -181,9 +181,9 @@ async fn a_composite_whose_leaves_are_not_known_keeps_its_rule() {
 
 #[tokio::test]
 async fn what_went_back_to_ok_and_what_is_whole_is_not_asked_for() {
-    let services = services_of(Arc::new(Account::default().with(alarm("a", metric("other")), Some(1))));
-    let deadline = Deadline::after(Duration::from_secs(60));
-    for message in [alarm("a", metric("f")), Alarm { new_state: AlarmState::Ok, ..of_event_bridge("a") }] {
+    let services = services_of(Arc::new(Account::default().with(alarm("a", &metric("other")), Some(1))));
+    let deadline = Deadline::after(Duration::from_mins(1));
+    for message in [alarm("a", &metric("f")), Alarm { new_state: AlarmState::Ok, ..of_event_bridge("a") }] {
         assert_eq!(complete(message.clone(), deadline, &services).await, Ok(message));
     }
 }
