@@ -103,6 +103,103 @@ def sns_alarm(alarm, new_state, old_state, state_reason, changed):
     }
 
 
+def state_change(alarm, old_state, changed):
+    """Builds what EventBridge and a direct action tell of a transition: no threshold, and keys in lower case."""
+    if "AlarmRule" in alarm:
+        configuration = {"alarmRule": alarm["AlarmRule"]}
+    else:
+        metric = {
+            "namespace": alarm["Namespace"],
+            "name": alarm["MetricName"],
+            "dimensions": {entry["Name"]: entry["Value"] for entry in alarm["Dimensions"]},
+        }
+        stat = {"metric": metric, "period": alarm["Period"], "stat": alarm["Statistic"]}
+        configuration = {
+            "metrics": [{"id": "c0de7a31-5b9e-4f26-8d1c-9a0b3e6f7d24", "metricStat": stat, "returnData": True}]
+        }
+    return {
+        "alarmName": alarm["AlarmName"],
+        "state": {
+            "value": alarm["StateValue"],
+            "reason": alarm["StateReason"],
+            "reasonData": alarm["StateReasonData"],
+            "timestamp": offset_time(changed),
+        },
+        "previousState": {"value": old_state, "timestamp": offset_time(changed - timedelta(hours=9))},
+        "configuration": {"description": alarm["AlarmDescription"], **configuration},
+    }
+
+
+def event_bridge(alarm, old_state, changed, event_id):
+    """Wraps a transition as EventBridge hands it to a target."""
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": "CloudWatch Alarm State Change",
+        "source": "aws.cloudwatch",
+        "account": ACCOUNT,
+        "time": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": REGION,
+        "resources": [alarm["AlarmArn"]],
+        "detail": state_change(alarm, old_state, changed),
+    }
+
+
+def direct_action(alarm, old_state, changed):
+    """Wraps a transition as an alarm hands it to the Lambda function that is its action."""
+    return {
+        "source": "aws.cloudwatch",
+        "alarmArn": alarm["AlarmArn"],
+        "accountId": ACCOUNT,
+        "time": offset_time(changed),
+        "region": REGION,
+        "alarmData": state_change(alarm, old_state, changed),
+    }
+
+
+def sqs_event(bodies, queue):
+    """Wraps texts as a batch that a queue hands to Lambda; the ids are counted."""
+    return {
+        "Records": [
+            {
+                "messageId": f"4f1c2b7e-90ad-4d58-b6c3-9a0e4b{number:06x}",
+                "receiptHandle": "EXAMPLE",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
+                "awsRegion": REGION,
+            }
+            for number, body in enumerate(bodies, 1)
+        ]
+    }
+
+
+def sns_composite(alarm, old_state, changed, children):
+    """Builds the SNS text of a composite's transition."""
+    return {
+        "AlarmName": alarm["AlarmName"],
+        "AlarmDescription": alarm["AlarmDescription"],
+        "AWSAccountId": ACCOUNT,
+        "NewStateValue": alarm["StateValue"],
+        "NewStateReason": alarm["StateReason"],
+        "StateChangeTime": offset_time(changed),
+        "Region": REGION_NAME,
+        "AlarmArn": alarm["AlarmArn"],
+        "OKActions": alarm["OKActions"],
+        "AlarmActions": alarm["AlarmActions"],
+        "InsufficientDataActions": alarm["InsufficientDataActions"],
+        "ActionExecutedAfterMuteWindow": False,
+        "OldStateValue": old_state,
+        "AlarmRule": alarm["AlarmRule"],
+        "TriggeringChildren": [
+            {"Arn": child["AlarmArn"], "State": {"Value": "ALARM", "Timestamp": offset_time(parse_time(child["StateUpdatedTimestamp"]))}}
+            for child in children
+        ],
+    }
+
+
 def sns_event(message, subject, at, message_id):
     """Wraps a text in the envelope in which SNS wakes a Lambda function."""
     subscription = f"{TOPIC}:5d0c1f6e-3b52-4f0a-9f1e-2a7c64d8be91"

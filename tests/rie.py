@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -55,6 +56,10 @@ EXPECTED = {
     "sns-not-an-alarm.json": Expected(card=False),
     # Recognised and not investigated; whether the thread is told that the alarm is over is the product's choice.
     "sns-metric-alarm-ok.json": Expected(),
+    "eventbridge-alarm.json": Expected(card=True),
+    "direct-alarm.json": Expected(card=True),
+    "sqs-batch.json": Expected(card=True),
+    "sns-composite-alarm.json": Expected(alarm="invoice-render-health", card=True),
     "sns-rds-cpu.json": Expected(scenario="rds-cpu", alarm="rds-cpu-high", card=True),
 }
 # Granted, and never asked for by the program itself.
@@ -245,6 +250,30 @@ def test_every_event_has_an_expectation():
 def test_the_function_answers_without_an_error(runs, event):
     answer = json.loads(runs[event].answer)
     assert not (isinstance(answer, dict) and "errorType" in answer), f"{answer}\n{runs[event].log}"
+
+
+def test_of_a_queues_batch_nothing_is_given_back_that_was_read_or_cannot_be(runs):
+    answer = json.loads(runs["sqs-batch.json"].answer)
+    assert answer["batchItemFailures"] == []
+    assert len(answer["runs"]) == 1 and len(answer["ignored"]) == 2
+
+
+def test_the_same_alarm_is_the_same_report_by_every_way_in(runs):
+    """The model's requests are compared: they hold everything that was read and computed."""
+
+    def asked(event: str) -> list[str]:
+        bodies = [each["body"] for each in runs[event].requests if each["action"] == "Converse"]
+        # Each process draws its own marks and salts, and agents ask in parallel.
+        return sorted(re.sub(r"[0-9a-f]{6,}", "…", body) for body in bodies)
+
+    expected = asked("sns-metric-alarm.json")
+    assert len(expected) > 3
+    for event in ("bare-alarm.json", "sqs-batch.json", "eventbridge-alarm.json", "direct-alarm.json"):
+        assert asked(event) == expected, event
+
+
+def test_a_composite_names_the_alarm_below_it(runs):
+    assert "Also firing: invoice-render-errors" in runs["sns-composite-alarm.json"].everything()["slack"]
 
 
 @pytest.mark.parametrize("event", EVENTS)

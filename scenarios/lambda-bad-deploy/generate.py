@@ -7,6 +7,7 @@ Seeded: the same files come out every time, and they are committed. Every number
 and every log line of a minute come from the same list of invocations (`traffic.py`), so they cannot disagree.
 """
 
+import json
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -23,6 +24,7 @@ GROUP = f"/aws/lambda/{FUNCTION}"
 ALARM = "invoice-render-errors"
 THRESHOLD = 20.0
 CHANGED = datetime(2026, 11, 24, 3, 5, 22, 704_000, tzinfo=timezone.utc)
+COMPOSITE_CHANGED = datetime(2026, 11, 24, 3, 5, 23, 118_000, tzinfo=timezone.utc)
 RECOVERED = datetime(2026, 11, 24, 3, 13, 22, 691_000, tzinfo=timezone.utc)
 CREATED = datetime(2026, 10, 28, 9, 14, 2, 118_000, tzinfo=timezone.utc)
 METRICS_START = traffic.HISTORY_START
@@ -206,6 +208,19 @@ def alarm_states(story):
         "ComparisonOperator": "GreaterThanThreshold",
         "TreatMissingData": "notBreaching",
     }
+    health = "invoice-render-health"
+    composite = {
+        "AlarmName": health,
+        "AlarmArn": payloads.alarm_arn(health),
+        "AlarmDescription": "Rendering of invoices fails or is slow",
+        "AlarmConfigurationUpdatedTimestamp": payloads.zulu(CREATED + timedelta(seconds=95)),
+        **common,
+        "AlarmRule": f'ALARM("{ALARM}") OR ALARM("{slow}")',
+        "StateValue": "ALARM",
+        "StateReason": f"{alarm['AlarmArn']} transitioned to ALARM at {CHANGED:%A %d %B, %Y %H:%M:%S} UTC",
+        "StateUpdatedTimestamp": payloads.zulu(COMPOSITE_CHANGED),
+        "StateTransitionedTimestamp": payloads.zulu(COMPOSITE_CHANGED),
+    }
     message = payloads.sns_alarm(alarm, "ALARM", "OK", why, CHANGED)
     first_ok = CREATED + timedelta(minutes=4, seconds=20)
     first_points = [(datetime(2026, 10, 28, 9, 16, tzinfo=timezone.utc), 0.0)]
@@ -219,7 +234,10 @@ def alarm_states(story):
             ALARM, first_ok, "INSUFFICIENT_DATA", "OK", payloads.reason(first_points, THRESHOLD, False, 3), None
         ),
     ]
-    return {"format": 1, "metric_alarms": [alarm, slow_alarm], "history": history}, message
+    alarms = {
+        "format": 1, "metric_alarms": [alarm, slow_alarm], "composite_alarms": [composite], "history": history,
+    }
+    return alarms, message
 
 
 def configuration(version, modified, digest, tax_source, revision):
@@ -304,7 +322,7 @@ def changes():
     }
 
 
-def write_events(alarm, message):
+def write_events(alarm, composite, message):
     """Writes the sample events."""
     folder = HERE.parent.parent / "events"
     folder.mkdir(exist_ok=True)
@@ -319,6 +337,18 @@ def write_events(alarm, message):
     )
     payloads.write_json(folder / "bare-alarm.json", message)
     payloads.write_json(folder / "manual.json", {"alarmName": ALARM})
+    payloads.write_json(
+        folder / "eventbridge-alarm.json",
+        payloads.event_bridge(alarm, "OK", CHANGED, "5f0e9d3c-1a72-4b86-9c4d-e8b7a6f51302"),
+    )
+    payloads.write_json(folder / "direct-alarm.json", payloads.direct_action(alarm, "OK", CHANGED))
+    opened = payloads.sns_composite(composite, "OK", COMPOSITE_CHANGED, [alarm])
+    payloads.write_json(
+        folder / "sns-composite-alarm.json", payloads.sns_alarm_event(opened, "c7e2f9a4-3d18-5b60-a1f4-62d0b8e9735c")
+    )
+    envelope = payloads.sns_alarm_event(message, "8c1d7e52-0b94-5f3a-a6e7-d25f90c4b31e")["Records"][0]["Sns"]
+    bodies = [json.dumps(envelope, separators=(",", ":")), "not an alarm", '{"AlarmName": ']
+    payloads.write_json(folder / "sqs-batch.json", payloads.sqs_event(bodies, "cloudwatch-alarms"))
     text = "Maintenance: invoice exports pause from 04:00 to 04:20 UTC. Nothing to do."
     payloads.write_json(
         folder / "sns-not-an-alarm.json",
@@ -336,7 +366,7 @@ def main():
     (HERE / "logs").mkdir(exist_ok=True)
     events = logs(story)
     payloads.write_jsonl(HERE / "logs" / f"{FUNCTION}.jsonl", events)
-    write_events(alarms["metric_alarms"][0], message)
+    write_events(alarms["metric_alarms"][0], alarms["composite_alarms"][0], message)
     print(f'{len(events)} log events; {message["NewStateReason"]}')
 
 

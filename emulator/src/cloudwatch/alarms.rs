@@ -24,6 +24,7 @@ struct AlarmsInput {
     alarm_name_prefix: Option<String>,
     #[serde(default)]
     alarm_types: Vec<String>,
+    children_of_alarm_name: Option<String>,
     state_value: Option<String>,
     action_prefix: Option<String>,
     max_records: Option<usize>,
@@ -39,6 +40,19 @@ pub(crate) fn describe_alarms(scenario: &Scenario, raw: Value) -> Result<Cbor, F
             400,
             "InvalidParameterCombinationException",
             "AlarmNamePrefix and AlarmNames cannot be specified together.",
+        ));
+    }
+    // With the name of a composite nothing else may be asked but kinds and pages.
+    if input.children_of_alarm_name.is_some()
+        && (!input.alarm_names.is_empty()
+            || input.alarm_name_prefix.is_some()
+            || input.state_value.is_some()
+            || input.action_prefix.is_some())
+    {
+        return Err(Failure::service(
+            400,
+            "InvalidParameterCombinationException",
+            "ChildrenOfAlarmName cannot be specified with other filters.",
         ));
     }
     if input.alarm_names.len() > 100 {
@@ -58,6 +72,11 @@ pub(crate) fn describe_alarms(scenario: &Scenario, raw: Value) -> Result<Cbor, F
         found.extend(scenario.alarms().metric.iter().map(|alarm| (false, alarm)));
     }
     found.retain(|(_, alarm)| matches(&input, alarm));
+    if let Some(parent) = &input.children_of_alarm_name {
+        let parent = scenario.alarms().composite.iter().find(|alarm| alarm.text("AlarmName") == parent);
+        let rule = parent.map(|alarm| alarm.text("AlarmRule").to_owned()).unwrap_or_default();
+        found.retain(|(_, alarm)| in_rule(&rule, alarm.text("AlarmName"), alarm.text("AlarmArn")));
+    }
     let position = pager.position(input.next_token.as_deref()).ok_or_else(invalid_token)?;
     let (found, next) = page::cut(found, position, records(input.max_records, 50)?);
     let of_kind = |composite: bool| {
@@ -85,6 +104,11 @@ fn matches(input: &AlarmsInput, alarm: &Alarm) -> bool {
         && input.alarm_name_prefix.as_ref().is_none_or(|prefix| name.starts_with(prefix))
         && input.state_value.as_ref().is_none_or(|state| alarm.text("StateValue") == state)
         && input.action_prefix.as_ref().is_none_or(|prefix| acts(prefix))
+}
+
+/// Tells whether a composite's rule names an alarm: `ALARM(name)`, `OK("name")`, or by its ARN.
+fn in_rule(rule: &str, name: &str, arn: &str) -> bool {
+    rule.split(['(', ')']).map(|part| part.trim().trim_matches('"')).any(|part| part == name || part == arn)
 }
 
 struct Kinds {

@@ -70,6 +70,11 @@ async fn alarms_are_described_with_doubles_and_times_and_only_metric_alarms_unle
     assert_eq!(names(&emulator, json!({"AlarmTypes": ["CompositeAlarm"]})).await, ["sorter-any"]);
     let both = json!({"AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "StateValue": "ALARM"});
     assert_eq!(names(&emulator, both).await, ["sorter-any", "sorter-errors"]);
+    let below = |name: &str| json!({"ChildrenOfAlarmName": name, "AlarmTypes": ["MetricAlarm", "LogAlarm"]});
+    assert_eq!(names(&emulator, below("sorter-any")).await, ["sorter-errors"]);
+    assert_eq!(names(&emulator, below("sorter-errors")).await, Vec::<String>::new());
+    let mixed = json!({"ChildrenOfAlarmName": "sorter-any", "StateValue": "ALARM"});
+    assert_eq!(cloudwatch(&emulator, "DescribeAlarms", mixed).await.status, 400);
     assert_eq!(names(&emulator, json!({"AlarmNamePrefix": "sorter-s"})).await, ["sorter-slow"]);
     assert_eq!(names(&emulator, json!({"ActionPrefix": "arn:aws:sns"})).await, ["sorter-errors"]);
 }
