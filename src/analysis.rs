@@ -6,6 +6,7 @@
 pub mod baseline;
 pub mod change_point;
 pub mod companion;
+pub mod forced;
 pub mod impact;
 pub mod lead;
 pub mod log_templates;

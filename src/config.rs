@@ -78,10 +78,35 @@ pub struct Config {
     pub slack_webhook: Option<Webhook>,
     /// ARN of the SNS topic for findings, where there is one.
     pub findings_topic: Option<String>,
+    /// The agent's own parts: alarms on them are told and never investigated.
+    pub own: Own,
     /// The run's clock, where it is given.
     pub as_of: Option<Timestamp>,
     /// The run's seed, where it is given.
     pub seed: Option<u64>,
+}
+
+/// The agent's own parts, by name; empty where not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Own {
+    /// The Lambda function.
+    pub function: Option<String>,
+    /// Its queues.
+    pub queues: Vec<String>,
+    /// The topic for findings.
+    pub topic: Option<String>,
+}
+
+impl Own {
+    /// Tells whether a resource is one of them.
+    pub fn holds(&self, namespace: &str, name: &str) -> bool {
+        match namespace {
+            "AWS/Lambda" => self.function.as_deref() == Some(name),
+            "AWS/SQS" => self.queues.iter().any(|queue| queue == name),
+            "AWS/SNS" => self.topic.as_deref() == Some(name),
+            _ => false,
+        }
+    }
 }
 
 /// One thing that is wrong.
@@ -119,6 +144,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("SRE_AGENT_FINDINGS_TOPIC_ARN", "sns.topic_arn"),
     ("SRE_AGENT_MAX_COST_USD", "budget.max_cost_usd"),
     ("SRE_AGENT_MODEL", "models.primary"),
+    ("SRE_AGENT_OWN_QUEUES", "run.own_queues"),
     ("SRE_AGENT_PROVIDER", "models.provider"),
     ("SRE_AGENT_PUBLISH_RESERVE_SECONDS", "deadline.publish_reserve_seconds"),
     ("SRE_AGENT_SEED", "run.seed"),
@@ -149,7 +175,10 @@ impl Config {
                 variable(&mut raw, name, value.trim(), &mut faults);
             }
         }
-        let config = check(&raw, layers.endpoint_override, &mut faults);
+        let mut config = check(&raw, layers.endpoint_override, &mut faults);
+        // Lambda's own variable: not a setting, so nobody can set it to something else by mistake.
+        let own = layers.variables.iter().find(|(name, _)| name == "AWS_LAMBDA_FUNCTION_NAME");
+        config.own.function = own.map(|(_, name)| name.clone());
         if faults.is_empty() { Ok(config) } else { Err(ConfigError { faults }) }
     }
 
@@ -199,6 +228,10 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
         }
         "SRE_AGENT_FINDINGS_TOPIC_ARN" => raw.sns.topic_arn = text(),
         "SRE_AGENT_MODEL" => raw.models.primary = text(),
+        "SRE_AGENT_OWN_QUEUES" => {
+            let queues = value.split(',').map(str::trim).filter(|queue| !queue.is_empty());
+            raw.run.own_queues = Some(queues.map(str::to_owned).collect());
+        }
         "SRE_AGENT_PROVIDER" => raw.models.provider = text(),
         "SRE_AGENT_SLACK_WEBHOOK" => raw.slack.webhook = text(),
         "SRE_AGENT_MAX_COST_USD" => match value.parse() {
@@ -388,6 +421,11 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         model_call_time,
         log_groups: raw.logs.groups.clone().unwrap_or_default(),
         slack_webhook,
+        own: Own {
+            function: None,
+            queues: raw.run.own_queues.clone().unwrap_or_default(),
+            topic: findings_topic.as_deref().and_then(|arn| arn.rsplit(':').next()).map(str::to_owned),
+        },
         findings_topic,
         as_of,
         seed: raw.run.seed,

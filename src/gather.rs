@@ -120,7 +120,7 @@ fn unread_sources(incident: &Incident) -> Vec<Gap> {
         };
         return vec![gap(
             Source::Changes,
-            &format!("logs, changes and companions of {}", incident.resource.name),
+            &format!("logs, changes and companions of {}", incident.resource.title()),
             Status::NotApplicable,
             &format!("the playbook has no row for {what}"),
         )];
@@ -128,7 +128,7 @@ fn unread_sources(incident: &Incident) -> Vec<Gap> {
     if service.changes == ChangeSource::None {
         return vec![gap(
             Source::Changes,
-            &format!("changes of {}", incident.resource.name),
+            &format!("changes of {}", incident.resource.title()),
             Status::NotApplicable,
             "not read for this service",
         )];

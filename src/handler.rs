@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::alarm::{Alarm, AlarmState, WakeUp, WakeUps, parse_event};
-use crate::analysis;
+use crate::analysis::{self, forced};
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
 use crate::delivery::{Channel, DeliveryError, deliver_all};
@@ -337,6 +337,12 @@ impl Run<'_> {
             self.keep(&mut record, Stage::Report, Some(&document)).await;
             return (record, document, Spent::default());
         }
+        if self.why == Why::StateChange && self.is_own() {
+            let document = compose::own_alarm(&self.incident, &record.run_id);
+            record.outcome = Some("own_alarm".into());
+            self.keep(&mut record, Stage::Report, Some(&document)).await;
+            return (record, document, Spent::default());
+        }
         let work_until = self.deadline.less(self.reserve);
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
         let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
@@ -355,6 +361,13 @@ impl Run<'_> {
                 format!("{} facts, lead: {lead}", analysis.facts.len())
             })
             .await;
+        let test = forced::test_alarm(&self.incident, &ledger).filter(|_| self.why == Why::StateChange);
+        if let Some(test) = test {
+            let document = compose::test_alarm(&self.incident, &record.run_id, &test);
+            record.outcome = Some("test_alarm".into());
+            self.keep(&mut record, Stage::Report, Some(&document)).await;
+            return (record, document, Spent::default());
+        }
         for fact in &analysis.facts {
             ledger.push(fact.clone());
         }
@@ -384,6 +397,12 @@ impl Run<'_> {
         record.outcome = Some(outcome.to_owned());
         self.keep(&mut record, Stage::Report, Some(&document)).await;
         (record, document, asked.spent)
+    }
+
+    /// Tells whether the alarm watches a part of the agent itself.
+    fn is_own(&self) -> bool {
+        let resource = &self.incident.resource;
+        self.services.config.own.holds(&resource.namespace, &resource.name)
     }
 
     fn reader(&self, deadline: Deadline) -> Reader<'_> {

@@ -48,6 +48,23 @@ pub fn reason_datapoints(reason: &str) -> Vec<(f64, Timestamp)> {
         .collect()
 }
 
+/// Beginnings and parts of the reasons that `CloudWatch` writes itself.
+const OWN_WORDS: &[&str] = &[
+    "Threshold Crossed",
+    "Thresholds Crossed",
+    "Insufficient Data",
+    "Unchecked: ",
+    " transitioned to ",
+    " alarm rule evaluates to ",
+    " time series evaluated to ",
+    "no datapoints were received",
+];
+
+/// Tells whether `CloudWatch` wrote the reason: one that somebody gave with `SetAlarmState` is free text.
+pub fn is_cloudwatchs(reason: &str) -> bool {
+    OWN_WORDS.iter().any(|words| reason.contains(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -98,7 +98,7 @@ section! {
 }
 section! {
     /// `[run]`.
-    RawRun { as_of: String, seed: u64 }
+    RawRun { as_of: String, seed: u64, own_queues: Vec<String> }
 }
 
 impl RawConfig {

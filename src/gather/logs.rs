@@ -56,7 +56,7 @@ pub(crate) async fn read(
         let title = incident.resource.service().map_or("resource", |service| service.title.as_str());
         reading.gaps.push(gap(
             Source::Logs,
-            &format!("logs of {}", incident.resource.name),
+            &format!("logs of {}", incident.resource.title()),
             Status::NotApplicable,
             &format!("no log group is known for this {title}"),
         ));
@@ -174,7 +174,7 @@ async fn find_group(
     }
     reading.gaps.push(gap(
         Source::Logs,
-        &format!("log group of {}", incident.resource.name),
+        &format!("log group of {}", incident.resource.title()),
         Status::Missing,
         &format!("none of these exists: {}", candidates.join(", ")),
     ));

@@ -57,6 +57,14 @@ impl Resource {
         Resource { namespace: String::new(), name, qualifier: None }
     }
 
+    /// Returns the name as a person reads it: of an ARN what stands behind the last colon.
+    pub fn title(&self) -> &str {
+        match self.name.strip_prefix("arn:") {
+            Some(rest) => rest.rsplit(':').next().unwrap_or(rest),
+            None => &self.name,
+        }
+    }
+
     /// Returns the playbook row, where there is one.
     pub fn service(&self) -> Option<&'static Service> {
         playbook::service(&self.namespace)
@@ -139,6 +147,15 @@ mod tests {
         let query = serde_json::json!({"Metrics": [{"Id": "q1", "Expression": "rate(errors[5m]) > 1"}]});
         let attributes = serde_json::json!({"service_name": "x", "PodName": "pod-1"});
         assert_eq!(event(query, attributes), (String::new(), "pod-1".into()));
+    }
+
+    #[test]
+    fn an_arn_is_read_by_its_end() {
+        let title = |name: &str| {
+            Resource { namespace: String::new(), name: name.into(), qualifier: None }.title().to_owned()
+        };
+        assert_eq!(title("arn:aws:states:us-east-1:123456789012:stateMachine:orders"), "orders");
+        assert_eq!(title("invoice-render"), "invoice-render");
     }
 
     fn named(name: &str) -> (String, Option<String>) {

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::alarm::AlarmState;
 use crate::analysis::Analysis;
+use crate::analysis::forced::TestAlarm;
 use crate::diagnosis::GivenUp;
-use crate::evidence::text::{clock_time, second};
+use crate::evidence::text::{clock_time, number, second};
 use crate::evidence::{Body, Ledger, console};
 use crate::finding::claim::Piece;
 use crate::finding::{Checked, ClaimKind, Verdict, VerdictKind, verify};
@@ -202,9 +203,7 @@ pub fn document(told: &Told<'_>) -> Document {
 
 /// Composes the notice of an OK or `INSUFFICIENT_DATA` transition: it is told and not investigated.
 pub fn state_change(incident: &Incident, run_id: &RunId) -> Document {
-    let alarm = &incident.alarm;
-    let at = clock_time(alarm.changed_at);
-    let (headline, sentence) = match alarm.new_state {
+    let (headline, sentence) = match incident.alarm.new_state {
         AlarmState::Ok => ("RECOVERED", "The alarm is back within its threshold."),
         AlarmState::InsufficientData => (
             "NO DATA",
@@ -212,27 +211,95 @@ pub fn state_change(incident: &Incident, run_id: &RunId) -> Document {
         ),
         AlarmState::Alarm => ("IN ALARM", "The alarm went off."),
     };
-    let before = alarm.old_state.map(|state| format!(" (before: {state})")).unwrap_or_default();
-    Document {
-        format: FORMAT,
-        run_id: run_id.to_string(),
-        state: alarm.new_state,
-        recovered: alarm.new_state == AlarmState::Ok,
-        push: card::cut(format!("{}: {} at {at} UTC.", alarm.name, headline.to_lowercase()), 120),
-        title: card::title(incident),
-        condition: Line::text(format!("{} since ", alarm.new_state))
-            .with(Span::Time(alarm.changed_at))
-            .with(before),
-        verdict: Line(vec![Span::Bold(headline.into())]),
-        statement: vec![Line::text(sentence)],
-        impact: Vec::new(),
-        sections: Vec::new(),
-        limits: vec![Line::text("Not investigated: only a change to ALARM is.")],
-        links: vec![Span::Link { label: "Alarm".into(), url: console::alarm(&alarm.place, &alarm.name) }],
-        footer: vec![Line::text(format!("no model asked · run {run_id}"))],
-        details: Vec::<Detail>::new(),
-        data: json!({"alarm": {"name": alarm.name, "arn": alarm.arn}, "state": alarm.new_state, "at": second(alarm.changed_at),
-                     "outcome": "state_change"}),
+    let notice = Notice {
+        headline,
+        aside: "",
+        sentence: sentence.to_owned(),
+        limit: "Not investigated: only a change to ALARM is.",
+        outcome: "state_change",
+    };
+    notice.document(incident, run_id)
+}
+
+/// Composes the notice of an alarm that somebody set by hand: everybody's way to see whether anything arrives.
+pub fn test_alarm(incident: &Incident, run_id: &RunId, test: &TestAlarm) -> Document {
+    let reason = Redacted::new(incident.alarm.reason.trim());
+    let newest = test.newest.map(|(at, value)| format!(" at {} and was {}", clock_time(at), number(value)));
+    let sentence = format!(
+        "Set by hand: \"{}\". {} was read{}; the alarm is at {}.",
+        card::cut(reason.as_str().to_owned(), MOST_TEST_REASON),
+        test.metric,
+        newest.unwrap_or_else(|| " and has no datapoint".into()),
+        number(test.threshold)
+    );
+    let notice = Notice {
+        headline: "TEST ALARM",
+        aside: " · the path works",
+        sentence,
+        limit: "Not investigated: the metric does not breach. No model was asked.",
+        outcome: "test_alarm",
+    };
+    notice.document(incident, run_id)
+}
+
+/// Composes the notice of an alarm on a part of the agent itself, which an investigation could set off again.
+pub fn own_alarm(incident: &Incident, run_id: &RunId) -> Document {
+    let notice = Notice {
+        headline: "THE AGENT ITSELF",
+        aside: " · its own alarm went off",
+        sentence: format!(
+            "{} is a part of sre-agent. Until it works again, alarms may come without a report.",
+            incident.resource.title()
+        ),
+        limit: "Not investigated: an investigation of itself could go round in circles.",
+        outcome: "own_alarm",
+    };
+    notice.document(incident, run_id)
+}
+
+/// Most characters of the reason that somebody gave to a test.
+const MOST_TEST_REASON: usize = 120;
+
+/// What is told without an investigation.
+struct Notice {
+    headline: &'static str,
+    /// What follows the headline on its line.
+    aside: &'static str,
+    sentence: String,
+    limit: &'static str,
+    outcome: &'static str,
+}
+
+impl Notice {
+    fn document(self, incident: &Incident, run_id: &RunId) -> Document {
+        let alarm = &incident.alarm;
+        let at = clock_time(alarm.changed_at);
+        let before = alarm.old_state.map(|state| format!(" (before: {state})")).unwrap_or_default();
+        let mut verdict = Line(vec![Span::Bold(self.headline.into())]);
+        if !self.aside.is_empty() {
+            verdict = verdict.with(self.aside);
+        }
+        Document {
+            format: FORMAT,
+            run_id: run_id.to_string(),
+            state: alarm.new_state,
+            recovered: alarm.new_state == AlarmState::Ok,
+            push: card::cut(format!("{}: {} at {at} UTC.", alarm.name, self.headline.to_lowercase()), 120),
+            title: card::title(incident),
+            condition: Line::text(format!("{} since ", alarm.new_state))
+                .with(Span::Time(alarm.changed_at))
+                .with(before),
+            verdict,
+            statement: vec![Line::text(self.sentence)],
+            impact: Vec::new(),
+            sections: Vec::new(),
+            limits: vec![Line::text(self.limit)],
+            links: vec![Span::Link { label: "Alarm".into(), url: console::alarm(&alarm.place, &alarm.name) }],
+            footer: vec![Line::text(format!("no model asked · run {run_id}"))],
+            details: Vec::<Detail>::new(),
+            data: json!({"alarm": {"name": alarm.name, "arn": alarm.arn}, "state": alarm.new_state,
+                         "at": second(alarm.changed_at), "outcome": self.outcome}),
+        }
     }
 }
 

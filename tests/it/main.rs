@@ -21,6 +21,8 @@ mod model_errors;
 #[cfg(test)]
 mod model_faults;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod other_providers;
 #[cfg(test)]
 mod pace;

@@ -38,9 +38,9 @@ pub(super) fn cut(text: String, most: usize) -> String {
 
 /// Line 1. The resource stands there where the alarm's name does not hold it.
 pub(super) fn title(incident: &Incident) -> Line {
-    let (alarm, resource) = (&incident.alarm.name, &incident.resource.name);
+    let (alarm, resource) = (&incident.alarm.name, incident.resource.title());
     let mut line = Line(vec![Span::Bold(alarm.clone())]);
-    if !alarm.contains(resource.as_str()) {
+    if !alarm.contains(resource) {
         line = line.with(format!(" · {resource}"));
     }
     line.with(format!(" · {}", incident.alarm.place.region))
@@ -164,7 +164,7 @@ pub(super) fn push(told: &Told<'_>) -> String {
         .impact
         .as_ref()
         .map_or_else(|| doing(told.incident).to_owned(), crate::analysis::Impact::short);
-    let resource = &told.incident.resource.name;
+    let resource = told.incident.resource.title();
     let tail = format!(", {}. {}", condition_word(told), verdict_words(told));
     // The verdict must survive the cut, so only what stands before it is shortened.
     let room = MOST_PUSH.saturating_sub(tail.chars().count());

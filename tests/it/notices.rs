@@ -1,0 +1,49 @@
+//! Alarms that are told and not investigated: a state set by hand, and the agent's own alarms.
+
+use serde_json::{Value, json};
+
+use crate::incident_run::{BAD_DEPLOY, ENOUGH, IncidentRun, alarm_of, answering, sns_event};
+
+/// The scenario's alarm on the slowest renders, which is well, set by hand.
+fn set_by_hand(reason: &str) -> Vec<u8> {
+    let mut alarm = alarm_of(BAD_DEPLOY);
+    alarm["AlarmName"] = json!("invoice-render-slow");
+    alarm["AlarmArn"] = json!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:invoice-render-slow");
+    alarm["NewStateReason"] = json!(reason);
+    let trigger = &mut alarm["Trigger"];
+    trigger["MetricName"] = json!("Duration");
+    trigger["Statistic"] = Value::Null;
+    trigger["ExtendedStatistic"] = json!("p99");
+    trigger["Threshold"] = json!(5000.0);
+    sns_event(&[alarm])
+}
+
+async fn run() -> IncidentRun {
+    IncidentRun::start(answering(|turn| panic!("{} asks a model", turn.agent))).await
+}
+
+#[tokio::test]
+async fn a_state_set_by_hand_shows_that_the_path_works_and_asks_no_model() {
+    let run = run().await;
+    let seen = run.report_of(&set_by_hand("smoke test of the pager, token=hunter2-Ultra-9"), ENOUGH).await;
+    assert_eq!(seen.outcome, "test_alarm");
+    let words = seen.words();
+    assert!(words.contains("TEST ALARM · the path works"), "{words}");
+    assert!(words.contains("Set by hand: \"smoke test of the pager"), "{words}");
+    assert!(words.contains("Duration was read at 03:04 and was "), "{words}");
+    assert!(!seen.everything().contains("hunter2"), "the reason is text from outside");
+    assert_eq!(run.emulator.converse_calls(), []);
+    assert_eq!((run.emulator.slack_messages().len(), run.emulator.published().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_alarm_on_the_agent_itself_is_told_and_nothing_is_read() {
+    let mut run = run().await;
+    run.services.config.own.function = Some("invoice-render".into());
+    let seen = run.report_of(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await;
+    assert_eq!(seen.outcome, "own_alarm");
+    assert!(seen.words().contains("invoice-render is a part of sre-agent"), "{}", seen.card);
+    assert_eq!(run.emulator.converse_calls(), []);
+    let reads = run.emulator.requests().into_iter().filter(|request| request.service == "logs");
+    assert_eq!(reads.count(), 0);
+}
