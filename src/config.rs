@@ -78,6 +78,8 @@ pub struct Config {
     pub slack_webhook: Option<Webhook>,
     /// ARN of the SNS topic for findings, where there is one.
     pub findings_topic: Option<String>,
+    /// The DynamoDB table for leases and records, where there is one; without, each container remembers for itself.
+    pub state_table: Option<String>,
     /// The agent's own parts: alarms on them are told and never investigated.
     pub own: Own,
     /// The run's clock, where it is given.
@@ -149,6 +151,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("SRE_AGENT_PUBLISH_RESERVE_SECONDS", "deadline.publish_reserve_seconds"),
     ("SRE_AGENT_SEED", "run.seed"),
     ("SRE_AGENT_SLACK_WEBHOOK", "slack.webhook"),
+    ("SRE_AGENT_STATE_TABLE", "store.table"),
 ];
 
 /// Names the document's place; the caller reads it, so it is known here and sets nothing.
@@ -234,6 +237,7 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
         }
         "SRE_AGENT_PROVIDER" => raw.models.provider = text(),
         "SRE_AGENT_SLACK_WEBHOOK" => raw.slack.webhook = text(),
+        "SRE_AGENT_STATE_TABLE" => raw.store.table = text(),
         "SRE_AGENT_MAX_COST_USD" => match value.parse() {
             Ok(cost) => raw.budget.max_cost_usd = Some(cost),
             Err(_) => fault(format!("{value:?} is not a number of US dollars, for instance 0.50")),
@@ -386,6 +390,15 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         }
         good
     });
+    let state_table = raw.store.table.clone().filter(|table| {
+        // A name or an ARN; DynamoDB takes both.
+        let good = (3..=1024).contains(&table.len())
+            && table.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-:/".contains(letter));
+        if !good {
+            fault("store.table", format!("{table:?} is not a DynamoDB table's name or ARN"));
+        }
+        good
+    });
     let as_of = raw.run.as_of.as_deref().and_then(|text| match text.parse::<Timestamp>() {
         Ok(at) => Some(at),
         Err(_) => {
@@ -421,6 +434,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         model_call_time,
         log_groups: raw.logs.groups.clone().unwrap_or_default(),
         slack_webhook,
+        state_table,
         own: Own {
             function: None,
             queues: raw.run.own_queues.clone().unwrap_or_default(),

@@ -24,7 +24,7 @@ use crate::incident::Incident;
 use crate::model::Model;
 use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
-use crate::report::compose::{self, Told};
+use crate::report::compose::{self, Earlier, Told};
 use crate::report::{self, Document};
 use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
 use crate::store::Store;
@@ -79,7 +79,9 @@ pub struct RunSummary {
     pub run_id: RunId,
     /// Alarm name.
     pub alarm: String,
-    /// A verdict, `facts_only`, `state_change`, `already_reported`, or `merged` into the report of another alarm.
+    /// A verdict, `facts_only`, `state_change`, `test_alarm`, `own_alarm`, `answered`, `not_answered`, `already_reported`,
+    /// `merged` into the report of another alarm, or `recovered_with_incident`: an alarm that was merged went back to OK,
+    /// which the other one's recovery tells.
     pub outcome: String,
     /// The report, where this run made one.
     #[serde(skip)]
@@ -332,7 +334,8 @@ impl Run<'_> {
             receipts: Vec::new(),
         };
         if self.why == Why::StateChange && self.incident.alarm.new_state != AlarmState::Alarm {
-            let document = compose::state_change(&self.incident, &record.run_id);
+            let earlier = self.earlier().await;
+            let document = compose::state_change(&self.incident, &record.run_id, earlier.as_ref());
             record.outcome = Some("state_change".into());
             self.keep(&mut record, Stage::Report, Some(&document)).await;
             return (record, document, Spent::default());
@@ -397,6 +400,14 @@ impl Run<'_> {
         record.outcome = Some(outcome.to_owned());
         self.keep(&mut record, Stage::Report, Some(&document)).await;
         (record, document, asked.spent)
+    }
+
+    /// Returns what was reported when the alarm went off, as far as the store remembers it.
+    async fn earlier(&self) -> Option<Earlier> {
+        // A store that fails costs the sentence, never the notice.
+        let record = self.services.store.latest(&self.incident.series).await.ok()??;
+        let went_off = record.event.changed_at().filter(|at| *at < self.incident.alarm.changed_at)?;
+        Some(Earlier { went_off, run_id: record.run_id, outcome: record.outcome? })
     }
 
     /// Tells whether the alarm watches a part of the agent itself.

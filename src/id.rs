@@ -120,6 +120,17 @@ impl EventKey {
         rest.is_some_and(|changed_at| !changed_at.contains('|'))
     }
 
+    /// Returns the series of which this is a change to ALARM; `None` of every other key.
+    pub fn series_of_alarm(&self) -> Option<SeriesKey> {
+        let (series, changed_at) = self.0.rsplit_once("|ALARM|")?;
+        (!changed_at.contains('|')).then(|| SeriesKey(series.to_owned()))
+    }
+
+    /// Returns when the state changed; `None` of a run that a person asked for.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        self.0.rsplit('|').next()?.parse().ok()
+    }
+
     /// Returns the key of a run that a person asked for: it is of its own, however often the same alarm is asked about.
     pub fn of_request(series: &SeriesKey, run: &RunId) -> Self {
         EventKey(format!("{series}|asked for by name|{run}"))

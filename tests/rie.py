@@ -29,6 +29,7 @@ import cbor2
 import certifi
 import pytest
 
+import moto_process
 import service_model
 from cloudformation import Template
 from emulator_process import ROOT, TARGET, Emulator, running
@@ -62,9 +63,11 @@ EXPECTED = {
     "sns-composite-alarm.json": Expected(alarm="invoice-render-health", card=True),
     "sns-rds-cpu.json": Expected(scenario="rds-cpu", alarm="rds-cpu-high", card=True),
 }
-# Granted, and never asked for by the program itself.
+# Granted, and never asked of the emulator by the program itself.
 USED_BY_AWS = {
     "kms:Decrypt": "SSM decrypts a parameter on behalf of its reader",
+    "dynamodb:GetItem": "asked of moto: tests/state_table.py",
+    "dynamodb:UpdateItem": "asked of moto: tests/state_table.py",
     "sqs:SendMessage": "Lambda itself puts a failed invocation into the dead-letter queue",
     "logs:CreateLogStream": "Lambda itself writes the function's log",
     "logs:PutLogEvents": "Lambda itself writes the function's log",
@@ -117,11 +120,11 @@ def free_port() -> int:
             return port
 
 
-def deployed(scenario: Path, parameters: dict[str, str] | None = None) -> Template:
-    """Gives the template as it would be deployed for the scenario's account."""
+def deployed(scenario: Path, parameters: dict[str, str] | None = None, table: str = "state") -> Template:
+    """Gives the template as it would be deployed for the scenario's account, with the name of its state table."""
     settings = tomllib.loads((scenario / "scenario.toml").read_text(encoding="utf-8"))
     webhook = {"SlackWebhookParameterName": settings["parameter"][0]["name"]}
-    return Template({**webhook, **(parameters or {})}, {"FindingsTopic": FINDINGS_TOPIC})
+    return Template({**webhook, **(parameters or {})}, {"FindingsTopic": FINDINGS_TOPIC, "StateTable": table})
 
 
 def granted_actions(template: Template) -> set[str]:
@@ -148,6 +151,8 @@ def environment(emulator: Emulator, template: Template) -> dict[str, str]:
         # The recorded answers are those of full runs; `auto` makes some of these incidents brief.
         "SRE_AGENT_DEPTH": "full",
         "AWS_ENDPOINT_URL": emulator.endpoint,
+        # The emulator has no tables; moto has.
+        "AWS_ENDPOINT_URL_DYNAMODB": moto_process.endpoint(),
         "SRE_AGENT_AS_OF": settings["as_of"],
         "SSL_CERT_FILE": certifi.where(),
         "AWS_REGION": settings["region"],
@@ -212,7 +217,7 @@ def investigate(
 ) -> Run:
     """Sends one event through a fresh function beside a fresh emulator that enforces the role, less what is withheld."""
     home = ROOT / "scenarios" / scenario
-    template = deployed(home, parameters)
+    template = deployed(home, parameters, moto_process.table())
     with running(home, granted_actions(template) - withheld) as emulator:
         with function(folder, environment(emulator, template)) as (address, log):
             request = urllib.request.Request(address, (ROOT / "events" / event).read_bytes(), method="POST")

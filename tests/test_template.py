@@ -22,6 +22,8 @@ READ_ACTIONS = {
 }
 WRITE_ACTIONS = {
     "bedrock:InvokeModel",
+    "dynamodb:GetItem",
+    "dynamodb:UpdateItem",
     "sns:Publish",
     "sqs:SendMessage",
     "logs:CreateLogStream",
@@ -171,6 +173,15 @@ def test_the_environment_holds_the_place_of_the_webhook_and_not_the_webhook():
     named = Template(BOTH_PARAMETERS).environment()
     assert named["SRE_AGENT_SLACK_WEBHOOK"] == "ssm:/sre-agent/slack-webhook"
     assert named["SRE_AGENT_CONFIG"] == "ssm:/sre-agent/config"
+
+
+def test_what_is_kept_expires_and_only_the_agents_own_table_is_written():
+    template = Template(identifiers={"StateTable": "state"})
+    table = template.resource("StateTable")["Properties"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["key"]
+    assert len(statement(template, "State")["Resource"]) == 1
+    assert template.environment()["SRE_AGENT_STATE_TABLE"] == "state"
 
 
 def test_a_deployed_function_runs_on_the_real_clock_and_the_real_endpoints():

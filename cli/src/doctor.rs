@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sre_agent::alarm::AlarmState;
-use sre_agent::aws::{self, SnsChannel};
+use sre_agent::aws::{self, DynamoDbStore, SnsChannel};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::delivery::{Webhook, deliver_all};
 use sre_agent::doctor::surroundings::{self, SeenChannel};
@@ -62,7 +62,13 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
         examination.parts.push(surroundings::configuration(&document, &account));
     }
     examination.parts.push(surroundings::channels(&channels(&place, asked.post_test).await));
-    examination.parts.push(surroundings::store());
+    let table = place.config.state_table.as_deref();
+    let answered = match table {
+        Some(table) => Some(DynamoDbStore::new(&place.sdk, table).probe().await),
+        None => None,
+    };
+    let answered = answered.map(|answer| answer.map_err(|error| error.reason));
+    examination.parts.push(surroundings::store(table.zip(answered)));
 
     let conclusion = examination.conclusion();
     let printed = if shared.json {

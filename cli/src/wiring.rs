@@ -93,6 +93,8 @@ impl Settings {
         self.set("SRE_AGENT_SLACK_WEBHOOK", &webhook);
         self.set("SRE_AGENT_FINDINGS_TOPIC_ARN", &local.findings_topic());
         self.set("SRE_AGENT_PROVIDER", "bedrock");
+        // The emulator has no tables.
+        self.set("SRE_AGENT_STATE_TABLE", "");
         self.set("SRE_AGENT_AS_OF", &scenario.as_of().to_string());
         self.set("SRE_AGENT_SEED", &scenario.seed().to_string());
     }

@@ -119,9 +119,10 @@ mod tests {
 
     #[test]
     fn free_text_and_a_metric_that_does_not_breach_make_a_test_and_neither_alone() {
+        type Row<'a> = (&'a str, Status, &'a [(u8, f64)], bool);
         let crossed = "Threshold Crossed: 3 out of the last 3 datapoints [43.0 (24/11/26 03:04:00)]";
         let quiet: &[(u8, f64)] = &[(3, 0.0), (4, 2.0)];
-        let rows: &[(&str, Status, &[(u8, f64)], bool)] = &[
+        let rows: &[Row<'_>] = &[
             ("testing the pager", Status::Found, quiet, true),
             ("testing the pager", Status::Empty, &[], true),
             // What breached an hour ago is over.

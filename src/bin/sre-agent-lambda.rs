@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use sre_agent::aws::{self, AwsTelemetry, Bedrock, SdkConfig};
+use sre_agent::aws::{self, AwsTelemetry, Bedrock, DynamoDbStore, SdkConfig};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, ConfigError, Fault, Layers};
 use sre_agent::handler::{Services, handle};
@@ -67,7 +67,14 @@ async fn services() -> Result<Services, Error> {
         model: Some(aws::models(&sdk, bedrock, &config.providers)),
         ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent, &config.quotas)),
         channels: channels.channels,
-        store: Arc::new(MemoryStore::default()),
+        store: match &config.state_table {
+            Some(table) => Arc::new(DynamoDbStore::new(&sdk, table)),
+            None => {
+                let message = "no state table: leases and the day's limit hold in one container only";
+                observer.emit(RunEvent::Warning { message: message.into() });
+                Arc::new(MemoryStore::default())
+            }
+        },
         observer,
         config,
     })

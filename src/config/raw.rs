@@ -20,6 +20,7 @@ pub(super) struct RawConfig {
     pub(super) slack: RawSlack,
     pub(super) sns: RawSns,
     pub(super) run: RawRun,
+    pub(super) store: RawStore,
 }
 
 macro_rules! section {
@@ -97,6 +98,11 @@ section! {
     RawSns { topic_arn: String }
 }
 section! {
+    /// `[store]`.
+    RawStore { table: String }
+}
+
+section! {
     /// `[run]`.
     RawRun { as_of: String, seed: u64, own_queues: Vec<String> }
 }
@@ -116,6 +122,7 @@ impl RawConfig {
         self.slack.overlay(other.slack);
         self.sns.overlay(other.sns);
         self.run.overlay(other.run);
+        self.store.overlay(other.store);
     }
 }
 
@@ -155,10 +162,11 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             "slack" => raw.slack = section(&key, value, &mut faults),
             "sns" => raw.sns = section(&key, value, &mut faults),
             "run" => raw.run = section(&key, value, &mut faults),
+            "store" => raw.store = section(&key, value, &mut faults),
             _ => faults.push(Fault {
                 key,
                 reason:
-                    "unknown key; known are format, depth, models, providers, budget, deadline, logs, slack, sns, run"
+                    "unknown key; known are format, depth, models, providers, budget, deadline, logs, slack, sns, store, run"
                         .into(),
             }),
         }

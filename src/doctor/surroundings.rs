@@ -128,10 +128,22 @@ pub fn configuration(seen: &SeenDocument, account: &Account) -> Part {
     Part { heading: "Configuration document".into(), checks: vec![check] }
 }
 
-/// Returns the part on the store.
-pub fn store() -> Part {
-    let reason = "in the memory of one container: its leases and limits hold there, and a redelivery to another container posts again";
-    Part { heading: "Store".into(), checks: vec![Check::new(Level::Note, "memory", reason)] }
+/// Returns the part on the store: the state table with how it answered, or none.
+pub fn store(table: Option<(&str, Result<(), String>)>) -> Part {
+    let check = match table {
+        None => {
+            let reason = "in the memory of one container: its leases and limits hold there, and a redelivery to another container posts again";
+            Check::new(Level::Note, "memory", reason).fix("Name a DynamoDB table: SRE_AGENT_STATE_TABLE.")
+        }
+        Some((table, Ok(()))) => Check::new(Level::Good, table, "the state table answers"),
+        Some((table, Err(reason))) => Check::new(
+            Level::Warning,
+            table,
+            format!("the state table does not answer: reports go out, and may go out twice ({reason})"),
+        )
+        .fix("The function needs dynamodb:GetItem and UpdateItem on it; its only key is the text \"key\"."),
+    };
+    Part { heading: "Store".into(), checks: vec![check] }
 }
 
 #[cfg(test)]
@@ -153,6 +165,14 @@ mod tests {
         ] {
             assert_eq!(permission("logs:FilterLogEvents", &seen).level, level, "{seen:?}");
         }
+    }
+
+    #[test]
+    fn a_store_that_every_container_sees_is_good_and_one_that_does_not_answer_costs_no_report() {
+        let level = |table| store(table).checks[0].level;
+        assert_eq!(level(None), Level::Note);
+        assert_eq!(level(Some(("state", Ok(())))), Level::Good);
+        assert_eq!(level(Some(("state", Err("no such table".into())))), Level::Warning);
     }
 
     #[test]

@@ -172,6 +172,20 @@ async fn run(
     services: &Services,
 ) -> Result<RunSummary, HandlerError> {
     let Wanted { alarm, why, .. } = wanted;
+    if alarm.new_state == AlarmState::Ok && why == Why::StateChange {
+        // A store that fails costs the silence, never the notice.
+        let latest = services.store.latest(&alarm.series_key()).await.ok().flatten();
+        if let Some(lead) = latest.filter(|record| record.outcome.as_deref() == Some("merged")) {
+            return Ok(RunSummary {
+                run_id: lead.run_id,
+                alarm: alarm.name,
+                outcome: "recovered_with_incident".into(),
+                document: None,
+                delivered: Vec::new(),
+                undelivered: Vec::new(),
+            });
+        }
+    }
     let seed = services.seed.unwrap_or_else(Seed::random);
     let run_id = RunId::mint(seed);
     let observer = services.observer.for_run(&run_id);

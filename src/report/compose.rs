@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use crate::alarm::AlarmState;
 use crate::analysis::Analysis;
 use crate::analysis::forced::TestAlarm;
+use crate::clock::Timestamp;
 use crate::diagnosis::GivenUp;
-use crate::evidence::text::{clock_time, number, second};
+use crate::evidence::text::{clock_time, moment, number, second};
 use crate::evidence::{Body, Ledger, console};
 use crate::finding::claim::Piece;
 use crate::finding::{Checked, ClaimKind, Verdict, VerdictKind, verify};
@@ -201,8 +202,19 @@ pub fn document(told: &Told<'_>) -> Document {
     }
 }
 
+/// What was reported when the alarm went off, as far as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// When it went off.
+    pub went_off: Timestamp,
+    /// The run that reported it.
+    pub run_id: RunId,
+    /// What that run came to: `cause_shown`, `facts_only`.
+    pub outcome: String,
+}
+
 /// Composes the notice of an OK or `INSUFFICIENT_DATA` transition: it is told and not investigated.
-pub fn state_change(incident: &Incident, run_id: &RunId) -> Document {
+pub fn state_change(incident: &Incident, run_id: &RunId, earlier: Option<&Earlier>) -> Document {
     let (headline, sentence) = match incident.alarm.new_state {
         AlarmState::Ok => ("RECOVERED", "The alarm is back within its threshold."),
         AlarmState::InsufficientData => (
@@ -211,10 +223,21 @@ pub fn state_change(incident: &Incident, run_id: &RunId) -> Document {
         ),
         AlarmState::Alarm => ("IN ALARM", "The alarm went off."),
     };
+    let after = earlier.filter(|_| incident.alarm.new_state == AlarmState::Ok).map(|earlier| {
+        let minutes = (incident.alarm.changed_at.duration_since(earlier.went_off).as_secs() + 30) / 60;
+        let length = if minutes < 120 { format!("{minutes} min") } else { format!("{} h", minutes / 60) };
+        format!(
+            " It was in ALARM for {length}, from {}; run {} reported it: {}.",
+            moment(earlier.went_off),
+            earlier.run_id,
+            earlier.outcome.replace('_', " ")
+        )
+    });
+    let sentence = format!("{sentence}{}", after.unwrap_or_default());
     let notice = Notice {
         headline,
         aside: "",
-        sentence: sentence.to_owned(),
+        sentence,
         limit: "Not investigated: only a change to ALARM is.",
         outcome: "state_change",
     };

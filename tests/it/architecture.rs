@@ -40,7 +40,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "clock id redact run model alarm playbook incident evidence analysis finding gather agent investigation \
          report delivery store config diagnosis",
     ),
-    ("aws", "clock id redact alarm incident evidence gather model report delivery run doctor"),
+    ("aws", "clock id redact alarm incident evidence gather model report delivery run doctor store"),
 ];
 
 /// Rooms that compute and never wait.

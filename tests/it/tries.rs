@@ -13,7 +13,7 @@ use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{
     FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
 };
-use sre_agent::handler::HandlerError;
+use sre_agent::handler::{HandlerError, Response};
 use sre_agent::report::Document;
 use sre_agent::run::RunEvent;
 
@@ -322,6 +322,39 @@ async fn a_recovery_is_told_and_not_investigated() {
     assert!(seen.card.contains("RECOVERED"), "{}", seen.card);
     assert_eq!(run.emulator.converse_calls(), []);
     assert_eq!(seen.json["data"]["alarm"]["name"], Value::from("invoice-render-errors"));
+}
+
+#[tokio::test]
+async fn a_recovery_tells_how_long_it_took_and_is_told_once_for_alarms_that_were_one_incident() {
+    let ok = |alarm: &Value| {
+        let mut alarm = alarm.clone();
+        alarm["NewStateValue"] = json!("OK");
+        alarm["OldStateValue"] = json!("ALARM");
+        alarm["StateChangeTime"] = json!("2026-11-24T03:13:22.691+0000");
+        alarm
+    };
+    let lead = alarm_of(BAD_DEPLOY);
+    let mut other = lead.clone();
+    other["AlarmName"] = json!("invoice-render-faults");
+    other["AlarmArn"] = json!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:invoice-render-faults");
+    let run = IncidentRun::start(answering(careful)).await;
+    let went_off = run.handle(&sns_event(&[lead.clone(), other.clone()]), ENOUGH).await.unwrap();
+    assert_eq!(outcomes(&went_off), ["cause_shown", "merged"]);
+    let recovered = run.handle(&sns_event(&[ok(&lead), ok(&other)]), ENOUGH).await.unwrap();
+    assert_eq!(outcomes(&recovered), ["state_change", "recovered_with_incident"]);
+    let card = run.seen(&recovered.runs[0]).words();
+    let run_id = &went_off.runs[0].run_id;
+    assert!(
+        card.contains(&format!(
+            "It was in ALARM for 8 min, from 2026-11-24 03:05; run {run_id} reported it: cause shown."
+        )),
+        "{card}"
+    );
+    assert_eq!(run.emulator.slack_messages().len(), 2);
+}
+
+fn outcomes(response: &Response) -> Vec<&str> {
+    response.runs.iter().map(|run| run.outcome.as_str()).collect()
 }
 
 #[tokio::test]

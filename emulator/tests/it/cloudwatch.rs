@@ -135,8 +135,8 @@ async fn operations_and_members_outside_the_subset_are_refused() {
         ("PutMetricData", json!({"Namespace": "x"}), "operation cloudwatch:PutMetricData"),
         (
             "DescribeAlarms",
-            json!({"ChildrenOfAlarmName": "sorter-any"}),
-            "member ChildrenOfAlarmName of DescribeAlarms",
+            json!({"ParentsOfAlarmName": "sorter-errors"}),
+            "member ParentsOfAlarmName of DescribeAlarms",
         ),
         ("ListMetrics", json!({"IncludeLinkedAccounts": true}), "metrics of linked accounts"),
     ];

@@ -1,0 +1,71 @@
+"""Runs moto's server, a stand-in for AWS that we did not write, and makes tables in it as the template describes them."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import itertools
+import socket
+import subprocess
+import sys
+import time
+
+import boto3
+
+from cloudformation import Template
+
+START_SECONDS = 30
+NUMBERS = itertools.count(1)
+
+
+@functools.cache
+def endpoint() -> str:
+    """Starts the server once a test run and gives its address; it stops when the tests end."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    atexit.register(process.kill)
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends:
+        assert process.poll() is None, "moto stopped"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return f"http://127.0.0.1:{port}"
+    raise TimeoutError("moto did not listen")
+
+
+def client():
+    """Gives a DynamoDB client of the server."""
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=endpoint(),
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def table() -> str:
+    """Makes a fresh state table as the template describes it; gives its name."""
+    name = f"sre-agent-state-{next(NUMBERS)}"
+    described = Template().resource("StateTable")["Properties"]
+    client().create_table(
+        TableName=name,
+        **{key: described[key] for key in ("BillingMode", "AttributeDefinitions", "KeySchema")},
+    )
+    client().update_time_to_live(TableName=name, TimeToLiveSpecification=described["TimeToLiveSpecification"])
+    return name
+
+
+def items(name: str) -> dict[str, dict]:
+    """Gives every item of a table by its key."""
+    return {item["key"]["S"]: item for item in client().scan(TableName=name)["Items"]}

@@ -1,0 +1,87 @@
+"""The state table at moto: one alarm is one report, in one process and in several, and without a table a report all the same."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import moto_process
+from emulator_process import ROOT, Emulator, running
+from rie import INVOKE_SECONDS, deployed, environment, function, granted_actions
+
+EVENT = ROOT / "events" / "sns-metric-alarm.json"
+HOME = ROOT / "scenarios" / "lambda-bad-deploy"
+
+
+@contextlib.contextmanager
+def emulator() -> Iterator[Emulator]:
+    with running(HOME, granted_actions(deployed(HOME))) as started:
+        yield started
+
+
+def variables(started: Emulator, table: str) -> dict[str, str]:
+    return environment(started, deployed(HOME, table=table))
+
+
+def invoke(address: str) -> dict:
+    request = urllib.request.Request(address, EVENT.read_bytes(), method="POST")
+    with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
+        return json.loads(answer.read())
+
+
+def outcome(answer: dict) -> str:
+    return answer["runs"][0]["outcome"] if "runs" in answer else answer["errorType"]
+
+
+def test_an_event_that_comes_again_to_another_process_is_not_reported_again(tmp_path):
+    table = moto_process.table()
+    with emulator() as started:
+        outcomes = []
+        for process in ("one", "two"):
+            (tmp_path / process).mkdir()
+            with function(tmp_path / process, variables(started, table)) as (address, _):
+                outcomes += [outcome(invoke(address)), outcome(invoke(address))]
+        assert outcomes == ["cause_shown", "already_reported", "already_reported", "already_reported"]
+        assert len(started.received("slack")) == 1
+        assert len(started.received("published")) == 1
+
+
+def test_of_two_processes_at_once_one_reports(tmp_path):
+    table = moto_process.table()
+    with emulator() as started, contextlib.ExitStack() as stack:
+        addresses = []
+        for process in ("one", "two"):
+            (tmp_path / process).mkdir()
+            address, _ = stack.enter_context(function(tmp_path / process, variables(started, table)))
+            addresses.append(address)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            outcomes = sorted(outcome(answer) for answer in pool.map(invoke, addresses))
+        # The other one is told to come again; when it does, it finds the report.
+        assert outcomes in (["InProgress", "cause_shown"], ["already_reported", "cause_shown"]), outcomes
+        assert {outcome(invoke(address)) for address in addresses} == {"already_reported"}
+        assert len(started.received("slack")) == 1
+
+
+def test_what_is_kept_is_packed_and_expires_and_the_lease_is_given_back(tmp_path):
+    table = moto_process.table()
+    with emulator() as started, function(tmp_path, variables(started, table)) as (address, _):
+        invoke(address)
+    items = moto_process.items(table)
+    (event,) = [item for key, item in items.items() if key.startswith("event#")]
+    (series,) = [item for key, item in items.items() if key.startswith("series#")]
+    assert event["stage"]["S"] == series["stage"]["S"] == "delivered"
+    assert "lease_until" not in event
+    assert len(event["record"]["B"]) < 390_000
+    for item in items.values():
+        assert 13 * 86_400 < int(item["expires"]["N"]) - time.time() < 15 * 86_400
+
+
+def test_without_its_table_a_report_goes_out_and_says_what_is_lost(tmp_path):
+    with emulator() as started, function(tmp_path, variables(started, "no-such-table")) as (address, log):
+        assert outcome(invoke(address)) == "cause_shown"
+        assert len(started.received("slack")) == 1
+        assert "the store did not answer, duplicates are possible" in log.read_text(errors="replace")
