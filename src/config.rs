@@ -66,6 +66,8 @@ pub struct Config {
     pub max_model_calls: u32,
     /// Tokens of one run, in and out.
     pub max_tokens_per_run: u64,
+    /// How long after its report an alarm that goes off again is told and not investigated; zero for never.
+    pub cool_down: Duration,
     /// Time kept for posting at the end.
     pub publish_reserve: Duration,
     /// Longest time for reading telemetry.
@@ -336,6 +338,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     let seconds = |value: u64| Duration::from_secs(value);
     let publish_reserve =
         seconds(whole("deadline.publish_reserve_seconds", raw.deadline.publish_reserve_seconds, 2, 300));
+    let cool_down = seconds(whole("alarms.cool_down_seconds", raw.alarms.cool_down_seconds, 0, 86_400));
     let gather_time = seconds(whole("deadline.gather_seconds", raw.deadline.gather_seconds, 2, 600));
     let model_call_time =
         seconds(whole("deadline.model_call_seconds", raw.deadline.model_call_seconds, 5, 900));
@@ -429,6 +432,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         max_cost_usd_per_day,
         max_model_calls,
         max_tokens_per_run,
+        cool_down,
         publish_reserve,
         gather_time,
         model_call_time,

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::alarm::{Alarm, AlarmState, WakeUp, WakeUps, parse_event};
 use crate::analysis::{self, forced};
-use crate::clock::{Clock, Deadline, Stopwatch};
+use crate::clock::{Clock, Deadline, Stopwatch, Timestamp};
 use crate::config::Config;
 use crate::delivery::{Channel, DeliveryError, deliver_all};
 use crate::gather::recheck::{Condition, recheck};
@@ -79,7 +79,7 @@ pub struct RunSummary {
     pub run_id: RunId,
     /// Alarm name.
     pub alarm: String,
-    /// A verdict, `facts_only`, `state_change`, `test_alarm`, `own_alarm`, `answered`, `not_answered`, `already_reported`,
+    /// A verdict, `facts_only`, `state_change`, `firing_again`, `test_alarm`, `own_alarm`, `answered`, `not_answered`, `already_reported`,
     /// `merged` into the report of another alarm, or `recovered_with_incident`: an alarm that was merged went back to OK,
     /// which the other one's recovery tells.
     pub outcome: String,
@@ -346,6 +346,13 @@ impl Run<'_> {
             self.keep(&mut record, Stage::Report, Some(&document)).await;
             return (record, document, Spent::default());
         }
+        let earlier = if self.why == Why::StateChange { self.earlier().await } else { None };
+        if let Some((earlier, until)) = self.cooling_down(earlier.as_ref()) {
+            let document = compose::firing_again(&self.incident, &record.run_id, earlier, until);
+            record.outcome = Some("firing_again".into());
+            self.keep(&mut record, Stage::Report, Some(&document)).await;
+            return (record, document, Spent::default());
+        }
         let work_until = self.deadline.less(self.reserve);
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
         let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
@@ -374,7 +381,7 @@ impl Run<'_> {
         for fact in &analysis.facts {
             ledger.push(fact.clone());
         }
-        let asked = self.ask_models(&ledger, &analysis, &log_groups, work_until).await;
+        let asked = self.ask_models(&ledger, &analysis, &log_groups, earlier.as_ref(), work_until).await;
         let ledger =
             asked.investigation.as_ref().map_or(ledger, |investigation| investigation.ledger.clone());
         let condition = self.read_again(&reader).await;
@@ -402,12 +409,35 @@ impl Run<'_> {
         (record, document, asked.spent)
     }
 
-    /// Returns what was reported when the alarm went off, as far as the store remembers it.
+    /// Returns what was reported when the alarm went off last, as far as the store remembers it. A notice that it fires
+    /// again hands on what it was told of.
     async fn earlier(&self) -> Option<Earlier> {
-        // A store that fails costs the sentence, never the notice.
-        let record = self.services.store.latest(&self.incident.series).await.ok()??;
+        let record = match self.services.store.latest(&self.incident.series).await {
+            Ok(record) => record?,
+            Err(error) => {
+                let message =
+                    format!("the store did not answer, what was reported before is not known: {error}");
+                self.observer.emit(RunEvent::Warning { message });
+                return None;
+            }
+        };
+        let told = |at: &str| record.document.as_ref().and_then(|document| document.pointer(at));
+        if record.outcome.as_deref() == Some("firing_again") {
+            return serde_json::from_value(told("/data/earlier")?.clone()).ok();
+        }
         let went_off = record.event.changed_at().filter(|at| *at < self.incident.alarm.changed_at)?;
-        Some(Earlier { went_off, run_id: record.run_id, outcome: record.outcome? })
+        let lead = told("/data/lead/entity").and_then(serde_json::Value::as_str).map(str::to_owned);
+        Some(Earlier { went_off, run_id: record.run_id.clone(), outcome: record.outcome.clone()?, lead })
+    }
+
+    /// Returns the report that an alarm is still close to, with the end of that time: it came to a verdict, and what it
+    /// would find now is the same.
+    fn cooling_down<'e>(&self, earlier: Option<&'e Earlier>) -> Option<(&'e Earlier, Timestamp)> {
+        const TOLD: [&str; 6] =
+            ["cause_shown", "likely_cause", "symptom_only", "cannot_be_shown", "alarm_misfired", "merged"];
+        let earlier = earlier.filter(|earlier| TOLD.contains(&earlier.outcome.as_str()))?;
+        let until = earlier.went_off.checked_add(self.services.config.cool_down).ok()?;
+        (self.incident.alarm.changed_at < until).then_some((earlier, until))
     }
 
     /// Tells whether the alarm watches a part of the agent itself.

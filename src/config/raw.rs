@@ -21,6 +21,7 @@ pub(super) struct RawConfig {
     pub(super) sns: RawSns,
     pub(super) run: RawRun,
     pub(super) store: RawStore,
+    pub(super) alarms: RawAlarms,
 }
 
 macro_rules! section {
@@ -98,6 +99,11 @@ section! {
     RawSns { topic_arn: String }
 }
 section! {
+    /// `[alarms]`.
+    RawAlarms { cool_down_seconds: u64 }
+}
+
+section! {
     /// `[store]`.
     RawStore { table: String }
 }
@@ -123,6 +129,7 @@ impl RawConfig {
         self.sns.overlay(other.sns);
         self.run.overlay(other.run);
         self.store.overlay(other.store);
+        self.alarms.overlay(other.alarms);
     }
 }
 
@@ -163,10 +170,11 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             "sns" => raw.sns = section(&key, value, &mut faults),
             "run" => raw.run = section(&key, value, &mut faults),
             "store" => raw.store = section(&key, value, &mut faults),
+            "alarms" => raw.alarms = section(&key, value, &mut faults),
             _ => faults.push(Fault {
                 key,
                 reason:
-                    "unknown key; known are format, depth, models, providers, budget, deadline, logs, slack, sns, store, run"
+                    "unknown key; known are format, depth, alarms, models, providers, budget, deadline, logs, slack, sns, store, run"
                         .into(),
             }),
         }

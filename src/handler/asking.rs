@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::{Run, Services, Why};
-use crate::analysis::{Analysis, Lead};
+use super::{Run, Services};
+use crate::analysis::Analysis;
 use crate::clock::{Clock, Deadline};
 use crate::diagnosis::{self, Demand, GivenUp};
 use crate::evidence::text::day;
@@ -18,6 +18,7 @@ use crate::model::caller::{Caller, CallerParts};
 use crate::model::pace::Quota;
 use crate::model::{ModelId, Usage, catalogue};
 use crate::redact::Fence;
+use crate::report::compose::Earlier;
 use crate::report::steps;
 use crate::run::{RunEvent, Stage};
 
@@ -40,6 +41,7 @@ impl Run<'_> {
         ledger: &Ledger,
         analysis: &Analysis,
         log_groups: &[String],
+        earlier: Option<&Earlier>,
         work_until: Deadline,
     ) -> Asked {
         let config = &self.services.config;
@@ -52,7 +54,7 @@ impl Run<'_> {
             allowance: self.allowance(work_until),
             full_cost_usd: self.services.ladder.expected(&Self::today()).and_then(full_cost_usd),
             money_left_usd: day_left_usd.unwrap_or(f64::MAX).min(config.max_cost_usd),
-            features: self.features(ledger, analysis).await,
+            features: features(ledger, analysis, earlier),
         });
         self.observer.emit(RunEvent::DepthChosen {
             depth: chosen.depth.as_str().into(),
@@ -174,44 +176,6 @@ impl Run<'_> {
         })
     }
 
-    /// Returns what tells a simple case from others.
-    async fn features(&self, ledger: &Ledger, analysis: &Analysis) -> Features {
-        let found = |source| ledger.of_source(source).any(|item| item.status == Status::Found);
-        let lead = analysis.lead.as_ref();
-        Features {
-            known: self.is_known(lead).await,
-            lead: lead.is_some(),
-            rivals: lead.map_or(0, |lead| lead.rivals.len()),
-            logs: found(Source::Logs),
-            changes: found(Source::Changes),
-            // That there is nothing is read as well, and tells something.
-            evidence: ledger.items().iter().any(|item| {
-                matches!(item.source, Source::Metrics | Source::Logs | Source::Changes)
-                    && matches!(item.status, Status::Found | Status::Empty)
-            }),
-        }
-    }
-
-    /// Tells whether the same alarm went off before and was reported with a cause and with the lead that it has now.
-    async fn is_known(&self, lead: Option<&Lead>) -> bool {
-        let (Some(lead), Why::StateChange) = (lead, &self.why) else { return false };
-        match self.services.store.latest(&self.incident.series).await {
-            Ok(Some(earlier)) => {
-                let entity =
-                    earlier.document.as_ref().and_then(|document| document.pointer("/data/lead/entity"));
-                let has_cause = matches!(earlier.outcome.as_deref(), Some("cause_shown" | "likely_cause"));
-                has_cause && entity.and_then(serde_json::Value::as_str) == Some(lead.entity.as_str())
-            }
-            Ok(None) => false,
-            Err(error) => {
-                let message =
-                    format!("the store did not answer, what was reported before is not known: {error}");
-                self.observer.emit(RunEvent::Warning { message });
-                false
-            }
-        }
-    }
-
     /// Returns what a run of this depth wanted of a model in its time, and what is known of the model's rate by now.
     fn demand(&self, model: &ModelId, depth: Depth, time: Duration) -> Option<Demand> {
         let quota = self.services.ladder.entrance(model)?.quota();
@@ -272,4 +236,27 @@ impl Run<'_> {
 /// Returns what a full run is estimated to cost: about 60,000 tokens in and 6,000 out, as recorded runs took.
 fn full_cost_usd(model: &ModelId) -> Option<f64> {
     catalogue::cost_usd(model, Usage { input: 60_000, output: 6_000, ..Usage::default() })
+}
+
+/// Returns what tells a simple case from others. One that was reported with a cause and with the lead that it has now is
+/// known.
+fn features(ledger: &Ledger, analysis: &Analysis, earlier: Option<&Earlier>) -> Features {
+    let found = |source| ledger.of_source(source).any(|item| item.status == Status::Found);
+    let lead = analysis.lead.as_ref();
+    let known = |earlier: &Earlier| {
+        matches!(earlier.outcome.as_str(), "cause_shown" | "likely_cause")
+            && earlier.lead.as_deref().is_some_and(|entity| lead.is_some_and(|lead| lead.entity == entity))
+    };
+    Features {
+        known: earlier.is_some_and(known),
+        lead: lead.is_some(),
+        rivals: lead.map_or(0, |lead| lead.rivals.len()),
+        logs: found(Source::Logs),
+        changes: found(Source::Changes),
+        // That there is nothing is read as well, and tells something.
+        evidence: ledger.items().iter().any(|item| {
+            matches!(item.source, Source::Metrics | Source::Logs | Source::Changes)
+                && matches!(item.status, Status::Found | Status::Empty)
+        }),
+    }
 }

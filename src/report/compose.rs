@@ -7,6 +7,7 @@ mod details;
 mod footer;
 mod sections;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::alarm::AlarmState;
@@ -203,7 +204,7 @@ pub fn document(told: &Told<'_>) -> Document {
 }
 
 /// What was reported when the alarm went off, as far as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
     /// When it went off.
     pub went_off: Timestamp,
@@ -211,6 +212,8 @@ pub struct Earlier {
     pub run_id: RunId,
     /// What that run came to: `cause_shown`, `facts_only`.
     pub outcome: String,
+    /// What its computed lead was, where there was one.
+    pub lead: Option<String>,
 }
 
 /// Composes the notice of an OK or `INSUFFICIENT_DATA` transition: it is told and not investigated.
@@ -242,6 +245,31 @@ pub fn state_change(incident: &Incident, run_id: &RunId, earlier: Option<&Earlie
         outcome: "state_change",
     };
     notice.document(incident, run_id)
+}
+
+/// Composes the notice of an alarm that went off again soon after it was reported: nothing new would be found, and a
+/// flapping alarm must not spend the day's quota.
+pub fn firing_again(incident: &Incident, run_id: &RunId, earlier: &Earlier, until: Timestamp) -> Document {
+    let notice = Notice {
+        headline: "FIRING AGAIN",
+        aside: "",
+        sentence: format!(
+            "It went off at {} too; run {} reported that: {}.",
+            clock_time(earlier.went_off),
+            earlier.run_id,
+            earlier.outcome.replace('_', " ")
+        ),
+        limit: "Not investigated again before",
+        outcome: "firing_again",
+    };
+    let mut document = notice.document(incident, run_id);
+    if let Some(limit) = document.limits.first_mut() {
+        *limit = Line::text(format!("Not investigated again before {} UTC.", clock_time(until)));
+    }
+    if let Some(data) = document.data.as_object_mut() {
+        data.insert("earlier".into(), serde_json::to_value(earlier).unwrap_or(Value::Null));
+    }
+    document
 }
 
 /// Composes the notice of an alarm that somebody set by hand: everybody's way to see whether anything arrives.

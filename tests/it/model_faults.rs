@@ -182,6 +182,7 @@ async fn a_throttled_model_that_asks_for_more_time_than_is_left_is_not_waited_fo
 async fn a_retired_primary_is_named_with_its_stand_in_and_asked_once_in_a_process() {
     let mut run = IncidentRun::start(answering(careful)).await;
     run.services.config.depth = Some(Depth::Full);
+    run.services.config.cool_down = Duration::ZERO;
     let seen = run.report().await;
     assert_eq!(seen.outcome, "cause_shown");
     assert!(seen.words().contains("Sonnet 4.6 (for retired 3.5 Sonnet v2)"), "{}", seen.card);
@@ -243,7 +244,8 @@ async fn a_slow_model_and_greedy_agents_end_in_a_report_before_the_deadline() {
     let time = Duration::from_secs(20);
     let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
     let seen = tokio::time::timeout(time, run.report_of(&event, time)).await.unwrap();
-    assert_eq!(seen.outcome, "cause_shown", "{}", seen.card);
+    // On a busy machine no time may be left for the review, and the report says so.
+    assert!(["cause_shown", "likely_cause"].contains(&seen.outcome.as_str()), "{}", seen.card);
     assert_eq!((run.emulator.slack_messages().len(), run.emulator.published().len()), (1, 1));
 }
 

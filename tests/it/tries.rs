@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -213,7 +214,7 @@ async fn a_channel_that_broke_off_does_not_make_the_other_post_twice() {
 
 #[tokio::test]
 async fn an_event_that_was_reported_is_not_posted_again() {
-    let run = IncidentRun::start(answering(careful)).await;
+    let mut run = IncidentRun::start(answering(careful)).await;
     let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
     let first = run.handle(&event, ENOUGH).await.unwrap();
     let requests = run.emulator.requests().len();
@@ -222,13 +223,26 @@ async fn an_event_that_was_reported_is_not_posted_again() {
     assert_eq!(second.runs[0].run_id, first.runs[0].run_id);
     assert_eq!(second.runs[0].delivered, first.runs[0].delivered);
     assert_eq!(run.emulator.requests().len(), requests);
-    // Another state change of the same alarm is another event; its lead is known by now, so it is looked at briefly.
-    let third = run.handle(&sns_event(&[later_alarm(5)]), ENOUGH).await.unwrap();
+    // Another state change of the same alarm is another event: soon after the report it is told and not investigated.
+    let calls = run.emulator.converse_calls().len();
+    for seconds in [4, 5] {
+        let again = run.handle(&sns_event(&[later_alarm(seconds)]), ENOUGH).await.unwrap();
+        assert_eq!(again.runs[0].outcome, "firing_again");
+        let card = run.seen(&again.runs[0]).words();
+        let told =
+            format!("It went off at 03:05 too; run {} reported that: cause shown.", first.runs[0].run_id);
+        assert!(card.contains(&told), "{card}");
+        assert!(card.contains("Not investigated again before 03:15 UTC"), "{card}");
+    }
+    assert_eq!(run.emulator.converse_calls().len(), calls);
+    // Later it is looked at briefly, because its lead is known.
+    run.services.config.cool_down = Duration::ZERO;
+    let third = run.handle(&sns_event(&[later_alarm(6)]), ENOUGH).await.unwrap();
     assert_eq!(third.runs[0].outcome, "likely_cause");
     let depth = &third.runs[0].document.as_ref().unwrap().data["depth"];
     let reason = "the same alarm was reported with the same lead before";
     assert_eq!(*depth, json!({"depth": "brief", "reason": reason}));
-    assert_eq!(run.emulator.slack_messages().len(), 2);
+    assert_eq!(run.emulator.slack_messages().len(), 4);
 }
 
 /// Answers as the account does, but for what a test plants.
@@ -303,11 +317,11 @@ async fn a_run_that_broke_off_does_not_keep_the_other_record_from_its_report() {
     let error = run.handle(&event, ENOUGH).await.unwrap_err();
     assert!(matches!(error, HandlerError::Broken { .. }), "{error}");
     assert_eq!(run.emulator.slack_messages().len(), 1);
-    // The retry of the whole event reports the first record, briefly as the second told the same lead, and leaves the
-    // second alone.
+    // The retry of the whole event reports the first record, which is older than what was reported since, and leaves
+    // the second alone.
     let response = run.handle(&event, ENOUGH).await.unwrap();
     let outcomes: Vec<&str> = response.runs.iter().map(|run| run.outcome.as_str()).collect();
-    assert_eq!(outcomes, ["likely_cause", "already_reported"]);
+    assert_eq!(outcomes, ["cause_shown", "already_reported"]);
     assert_eq!(run.emulator.slack_messages().len(), 2);
 }
 
