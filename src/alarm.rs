@@ -4,6 +4,7 @@
 
 pub mod envelope;
 pub mod event;
+pub mod hint;
 pub mod reason;
 pub mod sns;
 pub(crate) mod trigger;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::id::SeriesKey;
 pub use envelope::{WakeUp, WakeUps, parse_event};
+pub use hint::Hints;
 pub use reason::reason_datapoints;
 
 /// State of an alarm.
@@ -234,6 +236,11 @@ impl Alarm {
     /// Returns the identity of the alarmed series.
     pub fn series_key(&self) -> SeriesKey {
         SeriesKey::new(self.arn.as_deref().unwrap_or(&self.name), self.contributor.as_deref())
+    }
+
+    /// Returns what the owner's description asks for.
+    pub fn hints(&self) -> Hints {
+        self.description.as_deref().map(hint::hints).unwrap_or_default()
     }
 
     /// Says how the alarm's value is computed, where it is not one metric.

@@ -451,7 +451,14 @@ impl Run<'_> {
             telemetry: Arc::clone(&self.services.telemetry),
             observer: self.observer,
             deadline,
-            configured_log_group: self.services.config.log_groups.get(&self.incident.resource.name).cloned(),
+            // The operator's word goes before the alarm owner's.
+            configured_log_group: self
+                .services
+                .config
+                .log_groups
+                .get(&self.incident.resource.name)
+                .cloned()
+                .or_else(|| self.incident.alarm.hints().log_group),
         }
     }
 

@@ -321,8 +321,10 @@ fn fired(incident: &Incident) -> Option<String> {
 /// Alarm, resource, logs.
 pub(super) fn links(told: &Told<'_>) -> Vec<Span> {
     let place = &told.incident.alarm.place;
-    let mut links =
-        vec![Span::Link { label: "Alarm".into(), url: console::alarm(place, &told.incident.alarm.name) }];
+    let runbook = told.incident.alarm.hints().runbook;
+    let mut links: Vec<Span> =
+        runbook.into_iter().map(|url| Span::Link { label: "Runbook".into(), url }).collect();
+    links.push(Span::Link { label: "Alarm".into(), url: console::alarm(place, &told.incident.alarm.name) });
     let resource = told.ledger.of_source(Source::Changes).find_map(|item| item.query.console.clone());
     if let Some(url) = resource {
         links.push(Span::Link { label: "Deploy".into(), url });
