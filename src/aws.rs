@@ -28,6 +28,7 @@ use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use futures::future::BoxFuture;
 
 pub use crate::model::classify::classify;
+pub use alarms::Firing;
 pub use bedrock::Bedrock;
 pub use bedrock_control::ModelAccess;
 pub use channels::{Channels, channels};
@@ -148,6 +149,11 @@ impl AwsTelemetry {
     /// Lists the account's alarms in the Region, up to two thousand: what a question in plain words can be about.
     pub async fn alarms(&self) -> Result<Vec<AlarmSnapshot>, TelemetryError> {
         alarms::alarms(&self.cloudwatch, &self.region).await
+    }
+
+    /// Lists when an alarm went off, as far as its history goes back: 30 days.
+    pub async fn firings(&self, name: &str) -> Result<Vec<Firing>, TelemetryError> {
+        alarms::firings(&self.cloudwatch, name).await
     }
 }
 

@@ -178,6 +178,21 @@ pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Re
     }
 }
 
+/// Investigates an alarm that went off before, as of then: a person asks for it, so it is never a repetition.
+pub async fn replay(alarm: Alarm, deadline: Deadline, services: &Services) -> Result<Response, HandlerError> {
+    let mut response = Response::default();
+    match definition::complete(alarm, deadline, services).await {
+        Ok(alarm) => {
+            let wanted = vec![Wanted { alarm, why: Why::AskedByName, record: 0 }];
+            for (_, outcome) in batch::work(wanted, deadline, services).await {
+                response.runs.push(outcome?);
+            }
+        }
+        Err(reason) => ignore(services, &mut response, reason),
+    }
+    Ok(response)
+}
+
 /// Returns the run that a record asks for; the error is why it asks for none.
 async fn wanted(
     record: usize,

@@ -31,6 +31,10 @@ COMMANDS = {
         ["--prompt", "Since when does invoice-render fail?", "--depth", "facts", "--json"],
         {"DescribeAlarms", "GetMetricData", "FilterLogEvents"},
     ),
+    "replay": (
+        ["replay", "invoice-render-errors", "--depth", "facts", "--json"],
+        {"DescribeAlarmHistory", "DescribeAlarms", "GetMetricData", "FilterLogEvents"},
+    ),
     "investigate": (
         ["investigate", "invoice-render-errors", "--depth", "facts", "--post", "--json"],
         {"DescribeAlarms", "GetMetricData", "FilterLogEvents", "Publish"},

@@ -8,6 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use sre_agent::clock::Timestamp;
 
 const AFTER_HELP: &str = "\
 Reads AWS, never changes it. Posts only with 'investigate --post' or 'doctor --post-test'.
@@ -48,6 +49,16 @@ Examples:
   sre-agent investigate invoice-render-errors --profile prod --depth facts
   sre-agent investigate events/sns-metric-alarm.json --scenario scenarios/lambda-bad-deploy
   sre-agent investigate - --json < event.json";
+
+const AFTER_REPLAY: &str = "\
+Takes a past firing from the alarm's history (30 days) and investigates it as of then: the newest one,
+or the last one up to --at. Reads with cloudwatch:DescribeAlarmHistory besides what an investigation
+reads. Nothing is posted. Minute data is kept for 15 days, logs as long as their group keeps them.
+
+Examples:
+  sre-agent replay invoice-render-errors --profile prod --depth facts
+  sre-agent replay invoice-render-errors --profile prod --at 2026-11-24T03:10:00Z
+  sre-agent replay invoice-render-errors --scenario lambda-bad-deploy";
 
 const AFTER_DOCTOR: &str = "\
 Asks who the caller is, where prompts can go, and takes every configured model through lifecycle,
@@ -166,6 +177,9 @@ pub(crate) enum Command {
     /// Investigate an alarm now: alarm name, event file, or - for stdin
     #[command(after_help = AFTER_INVESTIGATE)]
     Investigate(Investigate),
+    /// Investigate an alarm that went off before, as of then
+    #[command(after_help = AFTER_REPLAY)]
+    Replay(Replay),
     /// See whether the agent can work here: models, quotas, permissions, channels
     #[command(after_help = AFTER_DOCTOR)]
     Doctor(Doctor),
@@ -285,6 +299,23 @@ pub(crate) struct Investigate {
     pub(crate) deadline: Option<Duration>,
 }
 
+/// `replay`
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Alarm name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) alarm: String,
+    /// The last firing up to this time, for instance 2026-11-24T03:10:00Z [default: the newest]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) at: Option<Timestamp>,
+    /// Also write slack.json, report.md, report.json, card.txt and sns.txt into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Time for the run in seconds [default: 300]
+    #[arg(long, value_name = "SECS", value_parser = positive_seconds)]
+    pub(crate) deadline: Option<Duration>,
+}
+
 /// `doctor`
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
@@ -373,6 +404,7 @@ const USED: &[(&str, &[&str])] = &[
         "investigate",
         &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"],
     ),
+    ("replay", &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"]),
     ("doctor", &["profile", "region", "scenario", "provider", "model", "json", "quiet"]),
     ("models", &["profile", "region", "scenario", "model", "json", "quiet"]),
     ("diagnose", &["model", "json"]),
@@ -466,6 +498,10 @@ fn cost(text: &str) -> Result<f64, String> {
         Ok(cost) if cost.is_finite() && cost > 0.0 => Ok(cost),
         _ => Err("give US dollars above zero, for instance 0.25".to_owned()),
     }
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "give a time in UTC, for instance 2026-11-24T03:10:00Z".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -16,6 +16,7 @@ mod models;
 mod output;
 mod progress;
 mod prompt;
+mod replay;
 mod survey;
 mod wiring;
 
@@ -46,6 +47,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command, shared: &Shared) -> Result<Ending, Failure> {
     match command {
         Command::Demo(demo) => demo::run(demo, shared).await,
+        Command::Replay(replay) => replay::run(replay, shared).await,
         Command::Investigate(investigate) => investigate::run(investigate, shared).await,
         Command::Doctor(doctor) => doctor::run(&doctor, shared).await,
         Command::Models => models::run(shared).await,

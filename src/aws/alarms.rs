@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
-    AlarmType, CompositeAlarm, LogAlarm, MetricAlarm, MetricDataQuery, StateValue,
+    AlarmHistoryItem, AlarmType, CompositeAlarm, HistoryItemType, LogAlarm, MetricAlarm, MetricDataQuery,
+    StateValue,
 };
 use aws_smithy_types::DateTime;
 use serde_json::{Value, json};
@@ -73,7 +74,49 @@ fn snapshots<'a>(
     metric.chain(composite).chain(log)
 }
 
-/// Reads an alarm of either kind by its name.
+/// A change of an alarm to ALARM, as its history has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firing {
+    /// When it went off.
+    pub at: Timestamp,
+    /// Why, in `CloudWatch`'s words.
+    pub reason: String,
+}
+
+/// Pages of a hundred items of history that are read at most.
+const HISTORY_PAGES: usize = 20;
+
+/// Lists when an alarm went off, newest first, as far as its history goes back: 30 days.
+pub(super) async fn firings(client: &Client, name: &str) -> Result<Vec<Firing>, TelemetryError> {
+    let mut found = Vec::new();
+    let mut pages = client
+        .describe_alarm_history()
+        .alarm_name(name)
+        .set_alarm_types(Some(ALL_TYPES.to_vec()))
+        .history_item_type(HistoryItemType::StateUpdate)
+        .max_records(100)
+        .into_paginator()
+        .send();
+    for _ in 0..HISTORY_PAGES {
+        let Some(page) = pages.next().await else { break };
+        let page = page.map_err(|error| telemetry("cloudwatch:DescribeAlarmHistory", &error))?;
+        found.extend(page.alarm_history_items().iter().filter_map(firing));
+    }
+    Ok(found)
+}
+
+fn firing(item: &AlarmHistoryItem) -> Option<Firing> {
+    let data: Value = serde_json::from_str(item.history_data()?).ok()?;
+    let state = data.get("newState")?;
+    let text = |key: &str| state.get(key).and_then(Value::as_str);
+    if text("stateValue") != Some("ALARM") {
+        return None;
+    }
+    let reason = text("stateReason").unwrap_or_default().to_owned();
+    Some(Firing { at: item.timestamp().and_then(timestamp)?, reason })
+}
+
+/// Reads an alarm of any kind by its name.
 pub(super) async fn alarm(
     client: &Client,
     name: &str,

@@ -165,3 +165,31 @@ fn silence_of_a_log_group_counts_only_as_far_back_as_it_keeps_lines() {
     let card = card.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(card.contains("none in the 3 days before"), "{card}");
 }
+
+#[test]
+fn a_past_firing_is_replayed_as_of_then() {
+    let replay = |options: &[&str]| {
+        let fixed =
+            ["replay", "invoice-render-errors", "--scenario", "lambda-bad-deploy", "--depth", "facts"];
+        sre_agent(&[&fixed[..], options].concat()).output().unwrap()
+    };
+    let output = replay(&[]);
+    assert_code(&output, 0);
+    assert!(stdout(&output).contains("Still failing at 03:05 · began 03:02 UTC"), "{}", stdout(&output));
+    assert!(
+        stderr(&output).starts_with("replays invoice-render-errors as of 2026-11-24T03:05:22"),
+        "{}",
+        stderr(&output)
+    );
+    let posted = json(&replay(&["--json", "--at", "2026-11-24T03:10:00Z"]));
+    assert_eq!(channels(&posted), ["stdout"], "a replay posts nothing");
+
+    let before = replay(&["--at", "2026-11-01T00:00:00Z"]);
+    assert_code(&before, 1);
+    let said = stderr(&before);
+    assert!(said.contains("is not known to have gone off up to 2026-11-01T00:00:00Z"), "{said}");
+    assert!(said.contains("Its history has it go off once, first at 2026-11-24T03:05:22"), "{said}");
+    let wrong = replay(&["--at", "yesterday"]);
+    assert_code(&wrong, 2);
+    assert!(stderr(&wrong).contains("give a time in UTC"), "{}", stderr(&wrong));
+}
