@@ -157,6 +157,25 @@ fn capabilities_are_answered_from_the_registry_without_a_model() {
 }
 
 #[test]
+fn a_recorded_incident_answers_its_own_question_and_no_other() {
+    let ask = |question: &str, options: &[&str]| {
+        run(&[&["--prompt", question, "--scenario", "lambda-bad-deploy", "-q"], options].concat())
+    };
+    let own = "Since when does invoice-render fail, and what changed before?";
+    let answered = ask(own, &["--json"]);
+    assert_code(&answered, 0);
+    let printed: Value = serde_json::from_str(&stdout(&answered)).unwrap();
+    let data = &printed["runs"][0]["report"]["data"];
+    assert_eq!((&data["outcome"], &data["question"]), (&"answered".into(), &own.into()));
+    assert_eq!(data["spent"]["stale"], 0, "make the turn anew with --model-by-hand");
+    assert_eq!(data["counts"]["held"], data["counts"]["checked"]);
+    // An answer to one question is none to another.
+    let other = ask("Is invoice-render slow?", &[]);
+    assert_code(&other, 3);
+    assert!(stdout(&other).contains("FACTS ONLY"), "{}", stdout(&other));
+}
+
+#[test]
 fn a_question_without_an_account_says_what_is_missing() {
     let output = run(&["--prompt", "Why is invoice-render failing?", "--provider", "bedrock"]);
     assert_code(&output, 2);
