@@ -225,6 +225,9 @@ pub struct Alarm {
     /// What tells the contributor from others, name to value: `FunctionName` to `render`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Whether an action of the alarm brought it: then its actions were on and nothing muted them.
+    #[serde(default)]
+    pub by_action: bool,
     /// Names of the alarms below a composite that are in ALARM, the one that is looked at first.
     #[serde(default)]
     pub leaves: Vec<String>,

@@ -181,7 +181,7 @@ pub async fn handle(event: &[u8], deadline: Deadline, services: &Services) -> Re
 /// Investigates an alarm that went off before, as of then: a person asks for it, so it is never a repetition.
 pub async fn replay(alarm: Alarm, deadline: Deadline, services: &Services) -> Result<Response, HandlerError> {
     let mut response = Response::default();
-    match definition::complete(alarm, deadline, services).await {
+    match definition::complete(alarm, true, deadline, services).await {
         Ok(alarm) => {
             let wanted = vec![Wanted { alarm, why: Why::AskedByName, record: 0 }];
             for (_, outcome) in batch::work(wanted, deadline, services).await {
@@ -201,9 +201,12 @@ async fn wanted(
     services: &Services,
 ) -> Result<Wanted, String> {
     let (alarm, why) = match wake_up {
-        WakeUp::Alarm(alarm) => (definition::complete(*alarm, deadline, services).await?, Why::StateChange),
+        WakeUp::Alarm(alarm) => {
+            (definition::complete(*alarm, false, deadline, services).await?, Why::StateChange)
+        }
         WakeUp::Manual { alarm_name, question } => (
-            definition::complete(by_name(&alarm_name, deadline, services).await?, deadline, services).await?,
+            definition::complete(by_name(&alarm_name, deadline, services).await?, true, deadline, services)
+                .await?,
             question.map_or(Why::AskedByName, Why::Question),
         ),
         WakeUp::Ignored { reason } => return Err(reason),

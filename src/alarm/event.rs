@@ -22,21 +22,21 @@ pub(crate) fn parse_event_bridge(mut object: Map<String, Value>) -> WakeUp {
     }
     let arn = object.get("resources").and_then(|list| list.get(0)).and_then(Value::as_str).map(str::to_owned);
     let body = object.remove("detail").or_else(|| object.remove("alarmData"));
-    state_change(&object, body, arn, "account")
+    state_change(&object, body, arn, false)
 }
 
 /// Reads the payload of an alarm that calls the function itself.
 pub(crate) fn parse_direct(mut object: Map<String, Value>) -> WakeUp {
     let arn = text(&object, "alarmArn").map(str::to_owned);
     let body = object.remove("alarmData");
-    state_change(&object, body, arn, "accountId")
+    state_change(&object, body, arn, true)
 }
 
 fn state_change(
     envelope: &Map<String, Value>,
     body: Option<Value>,
     arn: Option<String>,
-    account: &str,
+    by_action: bool,
 ) -> WakeUp {
     let Some(Value::Object(body)) = body else {
         return WakeUp::ignored("an event about an alarm holds no state change");
@@ -63,7 +63,9 @@ fn state_change(
         None => Place {
             partition: "aws".into(),
             region: text(envelope, "region").unwrap_or_default().to_owned(),
-            account: text(envelope, account).unwrap_or_default().to_owned(),
+            account: text(envelope, if by_action { "accountId" } else { "account" })
+                .unwrap_or_default()
+                .to_owned(),
         },
     };
     let contributor = object("alarmContributor");
@@ -82,6 +84,7 @@ fn state_change(
         trigger: trigger_of(configuration, &attributes),
         contributor: text(contributor, "id").map(str::to_owned),
         attributes,
+        by_action,
         leaves: Vec::new(),
         other_fields: BTreeMap::new(),
     }))

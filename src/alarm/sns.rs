@@ -113,6 +113,7 @@ pub(crate) fn parse_alarm(message: Map<String, Value>, envelope: &Envelope) -> W
         trigger: trigger_of(&mut fields, &attributes),
         contributor: fields.text("AlarmContributorId"),
         attributes,
+        by_action: true,
         leaves: Vec::new(),
         other_fields: fields.rest(),
     }))

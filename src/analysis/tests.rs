@@ -81,6 +81,7 @@ fn alarm(metric: &str, threshold: f64) -> Alarm {
         }),
         contributor: None,
         attributes: BTreeMap::new(),
+        by_action: false,
         leaves: Vec::new(),
         other_fields: BTreeMap::new(),
     }

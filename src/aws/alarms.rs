@@ -140,44 +140,35 @@ pub(super) async fn alarm(
     Ok(composite.map(|alarm| from_composite_alarm(alarm, region)))
 }
 
-fn from_metric_alarm(alarm: &MetricAlarm, region: &str) -> AlarmSnapshot {
-    let header = Header {
-        name: alarm.alarm_name(),
-        arn: alarm.alarm_arn(),
-        description: alarm.alarm_description(),
-        state: alarm.state_value(),
-        reason: alarm.state_reason(),
-        // `StateUpdatedTimestamp` also moves when only the reason changes.
-        since: alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
-        actions_enabled: alarm.actions_enabled(),
+/// The three kinds of alarm are three types with the same methods.
+macro_rules! header {
+    ($alarm:ident) => {
+        Header {
+            name: $alarm.alarm_name(),
+            arn: $alarm.alarm_arn(),
+            description: $alarm.alarm_description(),
+            state: $alarm.state_value(),
+            reason: $alarm.state_reason(),
+            // `StateUpdatedTimestamp` also moves when only the reason changes.
+            since: $alarm.state_transitioned_timestamp().or($alarm.state_updated_timestamp()),
+            actions_enabled: $alarm.actions_enabled(),
+        }
     };
+}
+
+fn from_metric_alarm(alarm: &MetricAlarm, region: &str) -> AlarmSnapshot {
+    let header = header!(alarm);
     snapshot(&header, trigger_of(alarm), region)
 }
 
 fn from_composite_alarm(alarm: &CompositeAlarm, region: &str) -> AlarmSnapshot {
-    let header = Header {
-        name: alarm.alarm_name(),
-        arn: alarm.alarm_arn(),
-        description: alarm.alarm_description(),
-        state: alarm.state_value(),
-        reason: alarm.state_reason(),
-        since: alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
-        actions_enabled: alarm.actions_enabled(),
-    };
+    let header = header!(alarm);
     let raw = json!({"AlarmRule": alarm.alarm_rule()}).to_string();
     snapshot(&header, Trigger::Other { kind: "composite".to_owned(), raw }, region)
 }
 
 fn from_log_alarm(alarm: &LogAlarm, region: &str) -> AlarmSnapshot {
-    let header = Header {
-        name: alarm.alarm_name(),
-        arn: alarm.alarm_arn(),
-        description: alarm.alarm_description(),
-        state: alarm.state_value(),
-        reason: alarm.state_reason(),
-        since: alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
-        actions_enabled: alarm.actions_enabled(),
-    };
+    let header = header!(alarm);
     let query = alarm.scheduled_query_configuration();
     let trigger = LogTrigger {
         groups: query
@@ -222,6 +213,7 @@ fn snapshot(header: &Header<'_>, trigger: Trigger, region: &str) -> AlarmSnapsho
             trigger,
             contributor: None,
             attributes: BTreeMap::new(),
+            by_action: false,
             leaves: Vec::new(),
             other_fields: BTreeMap::new(),
         },

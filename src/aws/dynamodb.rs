@@ -172,7 +172,8 @@ impl DynamoDbStore {
 
     async fn last_of(&self, series: &SeriesKey) -> Result<Option<RunRecord>, StoreError> {
         let key = format!("series#{series}");
-        let asked = self.client.get_item().table_name(&self.table).key(KEY, text(&key)).send().await;
+        let question = self.client.get_item().table_name(&self.table).key(KEY, text(&key));
+        let asked = question.consistent_read(true).send().await;
         let answer = asked.map_err(|error| failed("latest", &words(&error, 200)))?;
         Ok(answer.item.as_ref().and_then(|item| item.get("record")).and_then(unpacked))
     }

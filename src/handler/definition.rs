@@ -20,9 +20,11 @@ const MOST_LEVELS: usize = 5;
 /// Alarms below a composite that are named.
 const MOST_LEAVES: usize = 20;
 
-/// Completes an alarm that went off, where something is missing. The error is why nobody wants to hear of it.
+/// Completes an alarm that went off, where something is missing. The error is why nobody wants to hear of it: `EventBridge`
+/// tells of alarms whose actions are off as well. Whoever asks for an alarm (`is_asked`) hears of it all the same.
 pub(super) async fn complete(
     mut alarm: Alarm,
+    is_asked: bool,
     deadline: Deadline,
     services: &Services,
 ) -> Result<Alarm, String> {
@@ -33,7 +35,7 @@ pub(super) async fn complete(
     let asked = tokio::time::timeout_at(deadline.instant(), services.telemetry.alarm(&alarm.name)).await;
     match asked {
         Ok(Ok(Some(snapshot))) => {
-            if !snapshot.actions_enabled {
+            if !snapshot.actions_enabled && !alarm.by_action && !is_asked {
                 return Err(format!("the alarm {} has its actions disabled", alarm.name));
             }
             take(&mut alarm, snapshot.alarm);

@@ -216,6 +216,16 @@ pub struct Earlier {
     pub lead: Option<String>,
 }
 
+impl Earlier {
+    /// Says what came of it, in words.
+    fn told(&self) -> String {
+        match self.outcome.as_str() {
+            "merged" => "as one incident with another alarm".to_owned(),
+            outcome => outcome.replace('_', " "),
+        }
+    }
+}
+
 /// Composes the notice of an OK or `INSUFFICIENT_DATA` transition: it is told and not investigated.
 pub fn state_change(incident: &Incident, run_id: &RunId, earlier: Option<&Earlier>) -> Document {
     let (headline, sentence) = match incident.alarm.new_state {
@@ -233,7 +243,7 @@ pub fn state_change(incident: &Incident, run_id: &RunId, earlier: Option<&Earlie
             " It was in ALARM for {length}, from {}; run {} reported it: {}.",
             moment(earlier.went_off),
             earlier.run_id,
-            earlier.outcome.replace('_', " ")
+            earlier.told()
         )
     });
     let sentence = format!("{sentence}{}", after.unwrap_or_default());
@@ -257,7 +267,7 @@ pub fn firing_again(incident: &Incident, run_id: &RunId, earlier: &Earlier, unti
             "It went off at {} too; run {} reported that: {}.",
             clock_time(earlier.went_off),
             earlier.run_id,
-            earlier.outcome.replace('_', " ")
+            earlier.told()
         ),
         limit: "Not investigated again before",
         outcome: "firing_again",

@@ -88,6 +88,7 @@ fn a_captured_metric_alarm_is_read_whole() {
             }),
             contributor: None,
             attributes: BTreeMap::new(),
+            by_action: true,
             leaves: Vec::new(),
             other_fields: BTreeMap::new(),
         }

@@ -110,7 +110,7 @@ impl Account {
 
     async fn completes(self, alarm: Alarm) -> Result<Alarm, String> {
         let services = services_of(Arc::new(self));
-        complete(alarm, Deadline::after(Duration::from_mins(1)), &services).await
+        complete(alarm, false, Deadline::after(Duration::from_mins(1)), &services).await
     }
 }
 
@@ -146,10 +146,16 @@ async fn the_threshold_that_an_event_leaves_out_is_read() {
 async fn an_alarm_whose_actions_are_off_is_not_wanted() {
     let mut account = Account::default().with(alarm("a", &metric("f")), Some(2));
     account.alarms.get_mut("a").unwrap().actions_enabled = false;
+    let whole = Alarm { arn: None, ..alarm("a", &metric("f")) };
+    let services = services_of(Arc::new(account));
+    let deadline = Deadline::after(Duration::from_mins(1));
     assert_eq!(
-        account.completes(of_event_bridge("a")).await,
+        complete(of_event_bridge("a"), false, deadline, &services).await,
         Err("the alarm a has its actions disabled".into())
     );
+    // A person asks for it; or an action brought it, so they were on when it went off.
+    assert!(complete(of_event_bridge("a"), true, deadline, &services).await.is_ok());
+    assert!(complete(whole, false, deadline, &services).await.is_ok());
 }
 
 #[tokio::test]
@@ -184,6 +190,6 @@ async fn what_went_back_to_ok_and_what_is_whole_is_not_asked_for() {
     let services = services_of(Arc::new(Account::default().with(alarm("a", &metric("other")), Some(1))));
     let deadline = Deadline::after(Duration::from_mins(1));
     for message in [alarm("a", &metric("f")), Alarm { new_state: AlarmState::Ok, ..of_event_bridge("a") }] {
-        assert_eq!(complete(message.clone(), deadline, &services).await, Ok(message));
+        assert_eq!(complete(message.clone(), false, deadline, &services).await, Ok(message));
     }
 }
