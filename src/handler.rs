@@ -6,6 +6,7 @@
 mod asking;
 mod batch;
 mod definition;
+mod earlier;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use crate::alarm::{Alarm, AlarmState, WakeUp, WakeUps, parse_event};
 use crate::analysis::{self, forced};
-use crate::clock::{Clock, Deadline, Stopwatch, Timestamp};
+use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
 use crate::delivery::{Channel, DeliveryError, deliver_all};
 use crate::gather::recheck::{Condition, recheck};
@@ -24,7 +25,7 @@ use crate::incident::Incident;
 use crate::model::Model;
 use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
-use crate::report::compose::{self, Earlier, Told};
+use crate::report::compose::{self, Told};
 use crate::report::{self, Document};
 use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
 use crate::store::Store;
@@ -79,7 +80,7 @@ pub struct RunSummary {
     pub run_id: RunId,
     /// Alarm name.
     pub alarm: String,
-    /// A verdict, `facts_only`, `state_change`, `firing_again`, `test_alarm`, `own_alarm`, `answered`, `not_answered`, `already_reported`,
+    /// A verdict, `facts_only`, `state_change`, `firing_again`, `linked`, `test_alarm`, `own_alarm`, `answered`, `not_answered`, `already_reported`,
     /// `merged` into the report of another alarm, or `recovered_with_incident`: an alarm that was merged went back to OK,
     /// which the other one's recovery tells.
     pub outcome: String,
@@ -346,6 +347,7 @@ impl Run<'_> {
             format: RECORD_FORMAT,
             run_id: RunId::mint(self.seed),
             event: self.incident.event.clone(),
+            resource: None,
             stage: Stage::Gather,
             outcome: None,
             document: None,
@@ -353,6 +355,8 @@ impl Run<'_> {
         };
         if self.why == Why::StateChange && self.incident.alarm.new_state != AlarmState::Alarm {
             let earlier = self.earlier().await;
+            // What fires on the resource from now on is another incident.
+            record.resource = Some(self.resource_key());
             let document = compose::state_change(&self.incident, &record.run_id, earlier.as_ref());
             record.outcome = Some("state_change".into());
             self.keep(&mut record, Stage::Report, Some(&document)).await;
@@ -371,6 +375,15 @@ impl Run<'_> {
             self.keep(&mut record, Stage::Report, Some(&document)).await;
             return (record, document, Spent::default());
         }
+        if self.why == Why::StateChange
+            && let Some(open) = self.open_incident().await
+        {
+            let document = compose::linked(&self.incident, &record.run_id, &open);
+            record.outcome = Some("linked".into());
+            self.keep(&mut record, Stage::Report, Some(&document)).await;
+            return (record, document, Spent::default());
+        }
+        record.resource = Some(self.resource_key());
         let work_until = self.deadline.less(self.reserve);
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
         let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
@@ -425,37 +438,6 @@ impl Run<'_> {
         record.outcome = Some(outcome.to_owned());
         self.keep(&mut record, Stage::Report, Some(&document)).await;
         (record, document, asked.spent)
-    }
-
-    /// Returns what was reported when the alarm went off last, as far as the store remembers it. A notice that it fires
-    /// again hands on what it was told of.
-    async fn earlier(&self) -> Option<Earlier> {
-        let record = match self.services.store.latest(&self.incident.series).await {
-            Ok(record) => record?,
-            Err(error) => {
-                let message =
-                    format!("the store did not answer, what was reported before is not known: {error}");
-                self.observer.emit(RunEvent::Warning { message });
-                return None;
-            }
-        };
-        let told = |at: &str| record.document.as_ref().and_then(|document| document.pointer(at));
-        if record.outcome.as_deref() == Some("firing_again") {
-            return serde_json::from_value(told("/data/earlier")?.clone()).ok();
-        }
-        let went_off = record.event.changed_at().filter(|at| *at < self.incident.alarm.changed_at)?;
-        let lead = told("/data/lead/entity").and_then(serde_json::Value::as_str).map(str::to_owned);
-        Some(Earlier { went_off, run_id: record.run_id.clone(), outcome: record.outcome.clone()?, lead })
-    }
-
-    /// Returns the report that an alarm is still close to, with the end of that time: it came to a verdict, and what it
-    /// would find now is the same.
-    fn cooling_down<'e>(&self, earlier: Option<&'e Earlier>) -> Option<(&'e Earlier, Timestamp)> {
-        const TOLD: [&str; 6] =
-            ["cause_shown", "likely_cause", "symptom_only", "cannot_be_shown", "alarm_misfired", "merged"];
-        let earlier = earlier.filter(|earlier| TOLD.contains(&earlier.outcome.as_str()))?;
-        let until = earlier.went_off.checked_add(self.services.config.cool_down).ok()?;
-        (self.incident.alarm.changed_at < until).then_some((earlier, until))
     }
 
     /// Tells whether the alarm watches a part of the agent itself.

@@ -112,6 +112,13 @@ impl SeriesKey {
     }
 }
 
+impl SeriesKey {
+    /// Derives the key under which the incidents of a resource are remembered, whichever of its alarms told them.
+    pub fn of_resource(account: &str, region: &str, namespace: &str, name: &str) -> Self {
+        SeriesKey(format!("resource {account} {region} {namespace} {name}"))
+    }
+}
+
 impl EventKey {
     /// Tells whether this is a change of the series to ALARM, and not a run that a person asked for.
     pub fn is_alarm_of(&self, series: &SeriesKey) -> bool {

@@ -21,7 +21,8 @@ pub trait Store: Send + Sync {
     /// Gives the lease back, so that a redelivery need not wait for it to end.
     fn release<'a>(&'a self, event: &'a EventKey) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Returns the newest record of a change of the series to ALARM that was dealt with, as far as it is remembered.
+    /// Returns the newest record of a change of the series to ALARM that was dealt with, or of an investigation of the
+    /// resource, as far as it is remembered.
     fn latest<'a>(&'a self, series: &'a SeriesKey) -> BoxFuture<'a, Result<Option<RunRecord>, StoreError>>;
 
     /// Adds to what the models have cost on a UTC day, US dollars, and returns the sum; zero only asks.

@@ -129,10 +129,14 @@ impl DynamoDbStore {
         let packed = packed(record)?;
         let stage = if record.stage == Stage::Delivery { DELIVERED } else { "under way" };
         self.set(event_key(&record.event), stage, packed.clone()).await?;
-        match record.event.series_of_alarm().filter(|_| record.stage == Stage::Delivery) {
-            Some(series) => self.set(format!("series#{series}"), stage, packed).await,
-            None => Ok(()),
+        if record.stage != Stage::Delivery {
+            return Ok(());
         }
+        let remembered = record.event.series_of_alarm().into_iter().chain(record.resource.clone());
+        for series in remembered {
+            self.set(format!("series#{series}"), stage, packed.clone()).await?;
+        }
+        Ok(())
     }
 
     async fn set(&self, key: String, stage: &str, record: AttributeValue) -> Result<(), StoreError> {
@@ -294,6 +298,7 @@ mod tests {
         RunRecord {
             format: RECORD_FORMAT,
             run_id: RunId::mint(Seed(1)),
+            resource: None,
             event: EventKey::new(&SeriesKey::new("arn", None), "ALARM", Timestamp::UNIX_EPOCH),
             stage: Stage::Report,
             outcome: Some("cause_shown".into()),

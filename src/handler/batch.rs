@@ -17,7 +17,7 @@ use crate::store::Begin;
 const MOST_LANES: usize = 4;
 
 /// Alarms of one resource that went off within this time of one another are one incident.
-const TOGETHER: SignedDuration = SignedDuration::from_mins(15);
+pub(super) const TOGETHER: SignedDuration = SignedDuration::from_mins(15);
 
 /// One run to be made: an alarm, and those that its report answers as well.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,6 +138,7 @@ async fn merged(alarm: &Alarm, lead: &RunSummary, services: &Services) -> RunSum
         format: RECORD_FORMAT,
         run_id: lead.run_id.clone(),
         event: key(alarm),
+        resource: None,
         stage: Stage::Delivery,
         outcome: Some("merged".into()),
         document: None,

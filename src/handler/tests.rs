@@ -254,7 +254,12 @@ fn event_of(alarms: &[(&str, &str, u32)]) -> Vec<u8> {
         let message = record["Sns"]["Message"].as_str().unwrap();
         let message = message.replace("invoice-render-errors", name).replace("invoice-render", function);
         let mut message: Value = serde_json::from_str(&message).unwrap();
-        message["StateChangeTime"] = json!(format!("2026-11-24T03:05:{second:02}.704+0000"));
+        let (minute, second) = (5 + second / 60, second % 60);
+        message["StateChangeTime"] = json!(format!("2026-11-24T03:{minute:02}:{second:02}.704+0000"));
+        if *name == "early" {
+            let reason = message["NewStateReason"].as_str().unwrap().replace("03:02:00", "02:58:00");
+            message["NewStateReason"] = json!(reason);
+        }
         record["Sns"]["Message"] = json!(message.to_string());
         record
     });
@@ -307,15 +312,39 @@ async fn related_alarms_are_investigated_once_named_on_the_card_and_each_recorde
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_alarm_whose_neighbour_was_reported_before_gets_a_report_of_its_own() {
+async fn an_alarm_whose_neighbour_was_reported_before_is_linked_unless_its_metric_moved_first() {
     let shelf = shelf(Duration::ZERO);
     let services = services(Honest::but_silent_for(&[]), Arc::clone(&shelf));
     let deadline = || Deadline::after(LAMBDA_TIME);
     handle(&event_of(&[("errors", "fn-1", 1)]), deadline(), &services).await.unwrap();
     let both = event_of(&[("errors", "fn-1", 1), ("latency", "fn-1", 9)]);
     let response = handle(&both, deadline(), &services).await.unwrap();
-    assert_eq!(outcomes(&response), [("errors", "already_reported"), ("latency", "cannot_be_shown")]);
-    assert_eq!(shelf.documents.lock().unwrap().len(), 2);
+    assert_eq!(outcomes(&response), [("errors", "already_reported"), ("latency", "linked")]);
+    let card = terminal::render(&shelf.documents.lock().unwrap()[1], false);
+    assert!(card.contains("Linked to errors, which went off at"), "{card}");
+    // Another resource has an incident of its own, and so has what comes later or moved first.
+    for (name, function, minute, outcome) in [
+        ("faults", "fn-1", 10, "linked"),
+        ("other", "fn-2", 10, "cannot_be_shown"),
+        ("early", "fn-1", 20, "cannot_be_shown"),
+        ("late", "fn-1", 20 * 60, "cannot_be_shown"),
+    ] {
+        let response = handle(&event_of(&[(name, function, minute)]), deadline(), &services).await.unwrap();
+        assert_eq!(outcomes(&response), [(name, outcome)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_recovery_another_alarm_of_the_resource_is_another_incident() {
+    let services = services(Honest::but_silent_for(&[]), shelf(Duration::ZERO));
+    let deadline = || Deadline::after(LAMBDA_TIME);
+    handle(&event_of(&[("errors", "fn-1", 1)]), deadline(), &services).await.unwrap();
+    let recovery = String::from_utf8(event_of(&[("errors", "fn-1", 30)])).unwrap();
+    let recovery = recovery.replace(r#"\"NewStateValue\":\"ALARM\""#, r#"\"NewStateValue\":\"OK\""#);
+    let response = handle(recovery.as_bytes(), deadline(), &services).await.unwrap();
+    assert_eq!(outcomes(&response), [("errors", "state_change")]);
+    let response = handle(&event_of(&[("latency", "fn-1", 50)]), deadline(), &services).await.unwrap();
+    assert_eq!(outcomes(&response), [("latency", "cannot_be_shown")]);
 }
 
 #[tokio::test(start_paused = true)]

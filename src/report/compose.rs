@@ -214,6 +214,12 @@ pub struct Earlier {
     pub outcome: String,
     /// What its computed lead was, where there was one.
     pub lead: Option<String>,
+    /// Name of the alarm that was reported.
+    #[serde(default)]
+    pub alarm: String,
+    /// When its metric first breached, as far as the event told.
+    #[serde(default)]
+    pub first_breach: Option<Timestamp>,
 }
 
 impl Earlier {
@@ -255,6 +261,28 @@ pub fn state_change(incident: &Incident, run_id: &RunId, earlier: Option<&Earlie
         outcome: "state_change",
     };
     notice.document(incident, run_id)
+}
+
+/// Composes the notice of an alarm that belongs to an incident that was reported: it says so in a line and costs no model.
+pub fn linked(incident: &Incident, run_id: &RunId, open: &Earlier) -> Document {
+    let notice = Notice {
+        headline: "ALSO FIRING",
+        aside: "",
+        sentence: format!(
+            "Linked to {}, which went off at {} on the same resource; run {} reported that: {}.",
+            open.alarm,
+            clock_time(open.went_off),
+            open.run_id,
+            open.told()
+        ),
+        limit: "Not investigated by itself: its metric did not move before that alarm's.",
+        outcome: "linked",
+    };
+    let mut document = notice.document(incident, run_id);
+    if let Some(data) = document.data.as_object_mut() {
+        data.insert("earlier".into(), serde_json::to_value(open).unwrap_or(Value::Null));
+    }
+    document
 }
 
 /// Composes the notice of an alarm that went off again soon after it was reported: nothing new would be found, and a

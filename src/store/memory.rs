@@ -79,8 +79,10 @@ impl Store for MemoryStore {
     fn latest<'a>(&'a self, series: &'a SeriesKey) -> BoxFuture<'a, Result<Option<RunRecord>, StoreError>> {
         let latest = self.with(|entries| {
             let dealt_with = entries.values().filter_map(|entry| Some((entry.saved, entry.record.as_ref()?)));
-            let of_series = dealt_with
-                .filter(|(_, record)| record.stage == Stage::Delivery && record.event.is_alarm_of(series));
+            let of_series = dealt_with.filter(|(_, record)| {
+                let is_of = record.event.is_alarm_of(series) || record.resource.as_ref() == Some(series);
+                record.stage == Stage::Delivery && is_of
+            });
             of_series.max_by_key(|(saved, _)| *saved).map(|(_, record)| record.clone())
         });
         async move { Ok(latest) }.boxed()
@@ -112,6 +114,7 @@ mod tests {
         RunRecord {
             format: RECORD_FORMAT,
             run_id: RunId::mint(Seed(1)),
+            resource: None,
             event: event(),
             stage,
             outcome: None,
