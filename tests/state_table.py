@@ -27,8 +27,8 @@ def variables(started: Emulator, table: str) -> dict[str, str]:
     return environment(started, deployed(HOME, table=table))
 
 
-def invoke(address: str) -> dict:
-    request = urllib.request.Request(address, EVENT.read_bytes(), method="POST")
+def invoke(address: str, event: bytes = EVENT.read_bytes()) -> dict:
+    request = urllib.request.Request(address, event, method="POST")
     with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
         return json.loads(answer.read())
 
@@ -66,14 +66,30 @@ def test_of_two_processes_at_once_one_reports(tmp_path):
         assert len(started.received("slack")) == 1
 
 
+def test_another_alarm_of_the_resource_is_linked_by_another_process(tmp_path):
+    table = moto_process.table()
+    other = EVENT.read_bytes().replace(b"invoice-render-errors", b"invoice-render-faults")
+    with emulator() as started:
+        outcomes = []
+        for process, event in (("one", EVENT.read_bytes()), ("two", other)):
+            (tmp_path / process).mkdir()
+            with function(tmp_path / process, variables(started, table)) as (address, _):
+                outcomes.append(outcome(invoke(address, event)))
+        assert outcomes == ["cause_shown", "linked"]
+        slack = json.dumps(started.received("slack"), ensure_ascii=False)
+        assert "Linked to invoice-render-errors" in slack
+
+
 def test_what_is_kept_is_packed_and_expires_and_the_lease_is_given_back(tmp_path):
     table = moto_process.table()
     with emulator() as started, function(tmp_path, variables(started, table)) as (address, _):
         invoke(address)
     items = moto_process.items(table)
     (event,) = [item for key, item in items.items() if key.startswith("event#")]
-    (series,) = [item for key, item in items.items() if key.startswith("series#")]
-    assert event["stage"]["S"] == series["stage"]["S"] == "delivered"
+    # The alarm's own series, and its resource.
+    series, resource = [item for key, item in sorted(items.items()) if key.startswith("series#")]
+    assert resource["key"]["S"] == "series#resource 123456789012 us-east-1 AWS/Lambda invoice-render"
+    assert event["stage"]["S"] == series["stage"]["S"] == resource["stage"]["S"] == "delivered"
     assert "lease_until" not in event
     assert len(event["record"]["B"]) < 390_000
     for item in items.values():

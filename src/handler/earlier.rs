@@ -49,7 +49,7 @@ impl Run<'_> {
         if matches!(record.outcome.as_deref(), Some("firing_again" | "linked")) {
             return serde_json::from_value(told("/data/earlier")?.clone()).ok();
         }
-        let went_off = record.event.changed_at().filter(|at| *at < self.incident.alarm.changed_at)?;
+        let went_off = record.event.changed_at().filter(|at| *at <= self.incident.alarm.changed_at)?;
         let text = |at: &str| told(at).and_then(serde_json::Value::as_str).map(str::to_owned);
         Some(Earlier {
             went_off,

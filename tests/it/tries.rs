@@ -326,6 +326,41 @@ async fn a_run_that_broke_off_does_not_keep_the_other_record_from_its_report() {
 }
 
 #[tokio::test]
+async fn of_a_queues_batch_only_the_record_that_failed_is_given_back() {
+    let mut run = IncidentRun::start(answering(careful)).await;
+    let inner = Arc::clone(&run.services.telemetry);
+    run.services.telemetry = Arc::new(Planted { inner, panics: AtomicBool::new(true), state: None });
+    let alarm = |number: usize| {
+        let mut alarm = alarm_of(BAD_DEPLOY);
+        alarm["AlarmName"] = json!(format!("alarm-{number}"));
+        alarm["AlarmArn"] = json!(format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm:alarm-{number}"));
+        // Resources of their own, so nothing merges them.
+        alarm["Trigger"]["Dimensions"][0]["value"] = json!(format!("fn-{number}"));
+        alarm.to_string()
+    };
+    let bodies = (0..10).map(|number| match number {
+        3 => "not an alarm".to_owned(),
+        7 => "{\"AlarmName\": ".to_owned(),
+        number => alarm(number),
+    });
+    let record = |(number, body): (usize, String)| json!({"messageId": format!("m-{number}"), "eventSource": "aws:sqs", "body": body});
+    let batch = json!({"Records": bodies.enumerate().map(record).collect::<Vec<_>>()});
+    let response = run.handle(batch.to_string().as_bytes(), ENOUGH).await.unwrap();
+    let failed = response.batch_item_failures.clone().unwrap();
+    // Which of them met the planted panic is the scheduler's choice: one of the eight alarms.
+    let [failed] = failed.as_slice() else { panic!("one failed: {failed:?}") };
+    assert!(!["m-3", "m-7"].contains(&failed.item_identifier.as_str()), "{failed:?}");
+    assert_eq!((response.runs.len(), response.ignored.len()), (7, 2));
+    assert_eq!(run.emulator.slack_messages().len(), 7);
+    let answer = serde_json::to_value(&response).unwrap();
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": failed.item_identifier}]));
+    // Brought again, it is reported, and the others are not.
+    let again = run.handle(batch.to_string().as_bytes(), ENOUGH).await.unwrap();
+    assert_eq!(again.batch_item_failures, Some(Vec::new()));
+    assert_eq!(run.emulator.slack_messages().len(), 8);
+}
+
+#[tokio::test]
 async fn a_recovery_is_told_and_not_investigated() {
     let mut alarm = later_alarm(9);
     alarm["NewStateValue"] = json!("OK");
