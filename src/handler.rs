@@ -25,7 +25,7 @@ use crate::incident::Incident;
 use crate::model::Model;
 use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
-use crate::report::compose::{self, Told};
+use crate::report::compose::{self, Earlier, Told};
 use crate::report::{self, Document};
 use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
 use crate::store::Store;
@@ -295,7 +295,7 @@ impl Run<'_> {
         let (mut record, document, spent) = match resumed {
             Some((record, mut document)) => {
                 // It tells a state that is a try old; what is posted must be true now.
-                if alarm.new_state == AlarmState::Alarm {
+                if self.is_alarm() {
                     let condition = self.read_again(&self.reader(self.deadline)).await;
                     compose::renew(&mut document, &self.incident, &condition);
                 }
@@ -341,6 +341,40 @@ impl Run<'_> {
         None
     }
 
+    /// Returns what a state change is told with where it is not investigated: no alarm, the agent's own, or one that was
+    /// reported by another run.
+    async fn notice(&self, record: &mut RunRecord, earlier: Option<&Earlier>) -> Option<Document> {
+        if self.why != Why::StateChange {
+            return None;
+        }
+        if !self.is_alarm() {
+            // What fires on the resource from now on is another incident.
+            record.resource = Some(self.resource_key());
+            return Some(compose::state_change(&self.incident, &record.run_id, earlier));
+        }
+        if self.is_own() {
+            return Some(compose::own_alarm(&self.incident, &record.run_id));
+        }
+        if let Some((earlier, until)) = self.cooling_down(earlier) {
+            return Some(compose::firing_again(&self.incident, &record.run_id, earlier, until));
+        }
+        let open = self.open_incident().await?;
+        Some(compose::linked(&self.incident, &record.run_id, &open))
+    }
+
+    /// Ends a run that investigates nothing further; the document knows what came of it.
+    async fn told(&self, mut record: RunRecord, document: Document) -> (RunRecord, Document, Spent) {
+        let outcome = document.data.get("outcome").and_then(serde_json::Value::as_str);
+        record.outcome = outcome.map(str::to_owned);
+        self.keep(&mut record, Stage::Report, Some(&document)).await;
+        (record, document, Spent::default())
+    }
+
+    /// Tells whether the alarm went off, and not back.
+    fn is_alarm(&self) -> bool {
+        self.incident.alarm.new_state == AlarmState::Alarm
+    }
+
     /// Everything up to the composed document.
     async fn investigate(&self, watch: Stopwatch) -> (RunRecord, Document, Spent) {
         let mut record = RunRecord {
@@ -353,35 +387,11 @@ impl Run<'_> {
             document: None,
             receipts: Vec::new(),
         };
-        if self.why == Why::StateChange && self.incident.alarm.new_state != AlarmState::Alarm {
-            let earlier = self.earlier().await;
-            // What fires on the resource from now on is another incident.
-            record.resource = Some(self.resource_key());
-            let document = compose::state_change(&self.incident, &record.run_id, earlier.as_ref());
-            record.outcome = Some("state_change".into());
-            self.keep(&mut record, Stage::Report, Some(&document)).await;
-            return (record, document, Spent::default());
-        }
-        if self.why == Why::StateChange && self.is_own() {
-            let document = compose::own_alarm(&self.incident, &record.run_id);
-            record.outcome = Some("own_alarm".into());
-            self.keep(&mut record, Stage::Report, Some(&document)).await;
-            return (record, document, Spent::default());
-        }
-        let earlier = if self.why == Why::StateChange { self.earlier().await } else { None };
-        if let Some((earlier, until)) = self.cooling_down(earlier.as_ref()) {
-            let document = compose::firing_again(&self.incident, &record.run_id, earlier, until);
-            record.outcome = Some("firing_again".into());
-            self.keep(&mut record, Stage::Report, Some(&document)).await;
-            return (record, document, Spent::default());
-        }
-        if self.why == Why::StateChange
-            && let Some(open) = self.open_incident().await
-        {
-            let document = compose::linked(&self.incident, &record.run_id, &open);
-            record.outcome = Some("linked".into());
-            self.keep(&mut record, Stage::Report, Some(&document)).await;
-            return (record, document, Spent::default());
+        // An alarm on the agent itself asks nothing of the store either.
+        let is_remembered = self.why == Why::StateChange && !(self.is_alarm() && self.is_own());
+        let earlier = if is_remembered { self.earlier().await } else { None };
+        if let Some(document) = self.notice(&mut record, earlier.as_ref()).await {
+            return self.told(record, document).await;
         }
         record.resource = Some(self.resource_key());
         let work_until = self.deadline.less(self.reserve);
@@ -405,9 +415,7 @@ impl Run<'_> {
         let test = forced::test_alarm(&self.incident, &ledger).filter(|_| self.why == Why::StateChange);
         if let Some(test) = test {
             let document = compose::test_alarm(&self.incident, &record.run_id, &test);
-            record.outcome = Some("test_alarm".into());
-            self.keep(&mut record, Stage::Report, Some(&document)).await;
-            return (record, document, Spent::default());
+            return self.told(record, document).await;
         }
         for fact in &analysis.facts {
             ledger.push(fact.clone());

@@ -18,6 +18,7 @@ use crate::failure::{Ending, Failure};
 use crate::output::{self, fold};
 use crate::progress::say;
 use crate::survey::{Place, survey};
+use crate::wiring;
 
 /// Time for posting the test message.
 const POST_TIME: Duration = Duration::from_secs(15);
@@ -29,8 +30,7 @@ const PROBE: &str = "sre-agent-doctor-probe";
 pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failure> {
     let place = Place::of(shared).await?;
     if place.region.is_empty() {
-        return Err(Failure::usage("no AWS Region is set")
-            .hint("Give --region, set AWS_REGION, or name a --profile that has one."));
+        return Err(wiring::no_region());
     }
     let now = place.config.as_of.map_or(Clock::Wall, Clock::Fixed).now();
     let posts = if asked.post_test { "posts one test message" } else { "posts nothing" };

@@ -15,7 +15,7 @@ use crate::args::{Investigate, Shared};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Card};
 use crate::progress::{self, say};
-use crate::wiring::{self, Parts, Settings};
+use crate::wiring::{self, Parts};
 
 /// Most bytes of an event; SNS carries 256 KiB, in an envelope that escapes them.
 const LARGEST_EVENT: u64 = 4 * 1024 * 1024;
@@ -23,11 +23,7 @@ const LARGEST_EVENT: u64 = 4 * 1024 * 1024;
 /// Investigates what was named, prints the card, and posts it where that was asked for.
 pub(crate) async fn run(asked: Investigate, shared: &Shared) -> Result<Ending, Failure> {
     let event = event(&asked.alarm)?;
-    let (local, sdk) = wiring::open(shared).await?;
-    let mut config = Settings::of(shared, &sdk, local.as_ref()).await?.check(aws::endpoint_override(&sdk))?;
-    if sdk.region().is_none() {
-        return Err(wiring::no_region());
-    }
+    let (local, sdk, mut config) = wiring::open_checked(shared).await?;
     let time = wiring::fit_times(&mut config, asked.deadline, false);
     say(shared.quiet, plan(&config, time));
     let place = match &local {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 use sre_agent::agent::{Role, Toolbox};
 use sre_agent::alarm::{AlarmSnapshot, AlarmState};
-use sre_agent::aws::{self, AwsTelemetry};
+use sre_agent::aws::AwsTelemetry;
 use sre_agent::clock::Deadline;
 use sre_agent::handler;
 
@@ -15,7 +15,7 @@ use crate::failure::{Ending, Failure};
 use crate::local::{LocalAws, scenario};
 use crate::output::{self, Card, fold};
 use crate::progress::{self, say};
-use crate::wiring::{self, Parts, Settings};
+use crate::wiring::{self, Parts};
 
 /// Every role, in the order in which they take part.
 const ROLES: [Role; 7] = [
@@ -47,10 +47,7 @@ pub(crate) async fn run(prompt: &Prompt, shared: &Shared) -> Result<Ending, Fail
         }
         _ => wiring::open(shared).await?,
     };
-    let mut config = Settings::of(shared, &sdk, local.as_ref()).await?.check(aws::endpoint_override(&sdk))?;
-    if sdk.region().is_none() {
-        return Err(wiring::no_region());
-    }
+    let mut config = wiring::checked(shared, &sdk, local.as_ref()).await?;
     let alarms = AwsTelemetry::new(&sdk).alarms().await.map_err(|error| {
         Failure::failed(format!("the account's alarms could not be listed: {error}"))
             .hint("Who asks (add the same --profile and --region): aws sts get-caller-identity")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sre_agent::alarm::{Alarm, AlarmState};
-use sre_agent::aws::{self, AwsTelemetry, Firing};
+use sre_agent::aws::{AwsTelemetry, Firing};
 use sre_agent::clock::{Deadline, Timestamp};
 use sre_agent::gather::Telemetry;
 use sre_agent::handler;
@@ -12,18 +12,14 @@ use crate::args::{Replay, Shared};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Card};
 use crate::progress::{self, say};
-use crate::wiring::{self, Parts, Settings};
+use crate::wiring::{self, Parts};
 
 /// What the Lambda's clock would have shown: SNS and the start take a few seconds.
 const AFTER: Duration = Duration::from_secs(8);
 
 /// Finds the firing, investigates it as of then, prints the card and posts nothing.
 pub(crate) async fn run(asked: Replay, shared: &Shared) -> Result<Ending, Failure> {
-    let (local, sdk) = wiring::open(shared).await?;
-    let mut config = Settings::of(shared, &sdk, local.as_ref()).await?.check(aws::endpoint_override(&sdk))?;
-    if sdk.region().is_none() {
-        return Err(wiring::no_region());
-    }
+    let (local, sdk, mut config) = wiring::open_checked(shared).await?;
     let telemetry = AwsTelemetry::new(&sdk);
     let failed = |error| Failure::failed(format!("the alarm {} could not be read: {error}", asked.alarm));
     let known = telemetry.alarm(&asked.alarm).await.map_err(failed)?;

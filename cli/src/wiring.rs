@@ -142,6 +142,23 @@ pub(crate) async fn open(shared: &Shared) -> Result<(Option<LocalAws>, SdkConfig
     Ok((Some(local), sdk))
 }
 
+/// Opens the account that is asked and checks the configuration for it; a Region must be set.
+pub(crate) async fn open_checked(shared: &Shared) -> Result<(Option<LocalAws>, SdkConfig, Config), Failure> {
+    let (local, sdk) = open(shared).await?;
+    let config = checked(shared, &sdk, local.as_ref()).await?;
+    Ok((local, sdk, config))
+}
+
+/// Checks the configuration for an account that is open; a Region must be set.
+pub(crate) async fn checked(
+    shared: &Shared,
+    sdk: &SdkConfig,
+    local: Option<&LocalAws>,
+) -> Result<Config, Failure> {
+    let config = Settings::of(shared, sdk, local).await?.check(aws::endpoint_override(sdk))?;
+    if sdk.region().is_none() { Err(no_region()) } else { Ok(config) }
+}
+
 /// Says that nothing can be asked of AWS without a Region.
 pub(crate) fn no_region() -> Failure {
     Failure::usage("no AWS Region is set")

@@ -223,6 +223,14 @@ fn known(members: &Map<String, Value>, at: &str, names: &[&str]) -> Result<(), R
     }
 }
 
+/// Answers come whole: nobody here reads a stream.
+fn not_streamed(members: &Map<String, Value>) -> Result<(), Refusal> {
+    match present(members, "stream") {
+        None | Some(Value::Bool(false)) => Ok(()),
+        Some(_) => Err(Refusal::unsupported("stream")),
+    }
+}
+
 fn present<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     members.get(name).filter(|value| !value.is_null())
 }

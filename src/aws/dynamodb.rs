@@ -169,7 +169,7 @@ impl DynamoDbStore {
         match asked {
             Ok(_) => Ok(()),
             // Another container has taken over since: it is its lease now.
-            Err(error) if refused(&error).is_some() || is_condition(&error) => Ok(()),
+            Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(failed("release", &words(&error, 200))),
         }
     }

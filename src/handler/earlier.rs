@@ -7,8 +7,8 @@ use crate::report::compose::Earlier;
 use crate::run::RunEvent;
 
 /// Outcomes after which a second look would find the same.
-const TOLD: [&str; 7] =
-    ["cause_shown", "likely_cause", "symptom_only", "cannot_be_shown", "alarm_misfired", "merged", "linked"];
+const TOLD: [&str; 6] =
+    ["cause_shown", "likely_cause", "symptom_only", "cannot_be_shown", "alarm_misfired", "merged"];
 
 impl Run<'_> {
     /// Returns what was reported when the alarm went off last, as far as the store remembers it. A notice that it fires

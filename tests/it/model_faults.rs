@@ -53,6 +53,15 @@ fn assert_facts_posted(run: &IncidentRun, seen: &Seen) {
     assert_eq!(seen.json["data"]["verdict"], Value::Null);
 }
 
+/// Returns each model that was given up with the name of its diagnosis.
+fn diagnosed(run: &IncidentRun) -> Vec<(String, String)> {
+    let told = run.events().into_iter().filter_map(|event| match event {
+        RunEvent::Diagnosed { model, diagnosis, .. } => Some((model, diagnosis)),
+        _ => None,
+    });
+    told.collect()
+}
+
 #[tokio::test]
 async fn a_model_that_throttles_three_times_is_waited_for_and_then_investigates() {
     let mut run = IncidentRun::start(careful_with(|bedrock| bedrock.throttle_first = Some(3))).await;
@@ -103,14 +112,7 @@ async fn models_that_throttle_for_ever_leave_the_facts_and_are_each_named_with_t
     ] {
         assert!(details.contains(part), "{part} is not in {details}");
     }
-    let diagnosed: Vec<(String, String)> = run
-        .events()
-        .into_iter()
-        .filter_map(|event| match event {
-            RunEvent::Diagnosed { model, diagnosis, .. } => Some((model, diagnosis)),
-            _ => None,
-        })
-        .collect();
+    let diagnosed = diagnosed(&run);
     // Service Quotas lists more than a run makes, so somebody else uses the rate up.
     let throttled = |model: &str| (model.to_owned(), "throttled_burst".to_owned());
     assert_eq!(
@@ -144,14 +146,7 @@ async fn a_refusal_is_told_as_a_burst_or_as_a_quota_too_small_where_the_rate_is_
     run.services.config.depth = Some(Depth::Full);
     let seen = run.report().await;
     assert_facts_posted(&run, &seen);
-    let diagnosed: Vec<(String, String)> = run
-        .events()
-        .into_iter()
-        .filter_map(|event| match event {
-            RunEvent::Diagnosed { model, diagnosis, .. } => Some((model, diagnosis)),
-            _ => None,
-        })
-        .collect();
+    let diagnosed = diagnosed(&run);
     assert_eq!(
         diagnosed,
         [(SONNET, "throttled_requests"), (HAIKU, "quota_too_small"), (NOVA, "throttled_burst")]

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::bedrock::Refusal;
 use crate::elsewhere::{
-    Asked, Tools, blocks, converse, formless, invalid, is_plain, known, present, specification, tokens,
+    Asked, Tools, blocks, converse, formless, invalid, is_plain, known, not_streamed, present, specification,
+    tokens,
 };
 
 /// Longest name of a function, and longest id of a call: what Converse's form can hold.
@@ -37,9 +38,7 @@ pub(super) fn asked(members: &Map<String, Value>) -> Result<Asked, Refusal> {
             "stream",
         ],
     )?;
-    if present(members, "stream").is_some_and(|stream| stream != &Value::Bool(false)) {
-        return Err(Refusal::unsupported("stream"));
-    }
+    not_streamed(members)?;
     let model = text(members, "model", "")?.to_owned();
     let inference = inference(members)?;
     let tools = tools(members)?;
