@@ -292,7 +292,7 @@ fn normalised_statistic(text: &str) -> String {
 }
 
 /// Old payloads carry the line of the e-mail itself: `- TreatMissingData:                    missing`.
-fn missing_data(text: &str, namespace: &str) -> MissingData {
+pub(crate) fn missing_data(text: &str, namespace: &str) -> MissingData {
     let word = text.rsplit(':').next().unwrap_or(text).trim().to_ascii_lowercase();
     match word.as_str() {
         "breaching" => MissingData::Breaching,

@@ -15,8 +15,7 @@ use super::cloudwatch::{from_dimensions, from_metric};
 use super::error::telemetry;
 use super::timestamp;
 use crate::alarm::{
-    Alarm, AlarmSnapshot, AlarmState, Comparison, LogTrigger, MetricTrigger, MissingData, Place, Trigger,
-    trigger,
+    Alarm, AlarmSnapshot, AlarmState, Comparison, LogTrigger, MetricTrigger, Place, Trigger, trigger,
 };
 use crate::clock::Timestamp;
 use crate::evidence::MetricId;
@@ -270,6 +269,8 @@ fn watched(alarm: &MetricAlarm, metric: MetricId) -> MetricTrigger {
         alarm.extended_statistic().or(alarm.statistic().map(aws_sdk_cloudwatch::types::Statistic::as_str));
     let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
     let evaluation_periods = count(alarm.evaluation_periods()).unwrap_or(1);
+    let missing_data =
+        trigger::missing_data(alarm.treat_missing_data().unwrap_or_default(), &metric.namespace);
     MetricTrigger {
         namespace: metric.namespace,
         metric: metric.name,
@@ -282,12 +283,7 @@ fn watched(alarm: &MetricAlarm, metric: MetricId) -> MetricTrigger {
         datapoints_to_alarm: count(alarm.datapoints_to_alarm()).unwrap_or(evaluation_periods),
         comparison: alarm.comparison_operator().and_then(|operator| Comparison::parse(operator.as_str())),
         threshold: alarm.threshold(),
-        missing_data: match alarm.treat_missing_data() {
-            Some("breaching") => MissingData::Breaching,
-            Some("notBreaching") => MissingData::NotBreaching,
-            Some("ignore") => MissingData::Ignore,
-            _ => MissingData::Missing,
-        },
+        missing_data,
     }
 }
 
@@ -331,6 +327,7 @@ mod tests {
     use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricStat, Statistic};
 
     use super::*;
+    use crate::alarm::MissingData;
     use crate::aws::cloudwatch::to_metric;
 
     const ARN: &str = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:render: errors";
@@ -379,6 +376,22 @@ mod tests {
         let place =
             Place { partition: "aws".into(), region: "eu-west-1".into(), account: "123456789012".into() };
         assert_eq!(snapshot.alarm.place, place);
+    }
+
+    #[test]
+    fn an_alarm_on_dynamodb_ignores_missing_data_unless_it_says_otherwise() {
+        let treated = |namespace: &str, treatment: Option<&str>| {
+            let alarm = MetricAlarm::builder().metric_name("Throttles").namespace(namespace);
+            let alarm = alarm.statistic(Statistic::Sum).set_treat_missing_data(treatment.map(str::to_owned));
+            match trigger_of(&alarm.build()) {
+                Trigger::Metric(metric) => metric.missing_data,
+                other => panic!("a single metric, not {other:?}"),
+            }
+        };
+        assert_eq!(treated("AWS/DynamoDB", None), MissingData::Ignore);
+        assert_eq!(treated("AWS/DynamoDB", Some("breaching")), MissingData::Breaching);
+        assert_eq!(treated("AWS/Lambda", None), MissingData::Missing);
+        assert_eq!(treated("AWS/Lambda", Some("notBreaching")), MissingData::NotBreaching);
     }
 
     #[test]
