@@ -194,6 +194,10 @@ impl Telemetry for AwsTelemetry {
         Box::pin(logs::log_events(&self.logs, request))
     }
 
+    fn callers<'a>(&'a self, function: &'a str) -> BoxFuture<'a, Result<Vec<String>, TelemetryError>> {
+        Box::pin(lambda::callers(&self.lambda, function))
+    }
+
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>> {
         Box::pin(lambda::function(&self.lambda, name, &self.salt))
     }

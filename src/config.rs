@@ -14,13 +14,14 @@ use crate::clock::Timestamp;
 use crate::delivery::{Secret, SlackWebhook, Webhook};
 use crate::investigation::depth::Depth;
 use crate::model::backoff::Backoff;
+use crate::model::budget::PerDay;
 use crate::model::catalogue::{self, CatalogueEntry};
 use crate::model::ladder::plan::{Plan, Wanted, plan};
 use crate::model::model_id::edit_distance;
 use crate::model::pace::{Quota, Quotas};
 use crate::model::router::{ProviderSettings, Providers, is_local};
 use crate::model::{ModelId, Provider, anthropic};
-use raw::{RawConfig, RawProvider, RawQuota};
+use raw::{RawBudget, RawConfig, RawProvider, RawQuota};
 
 /// The layers above the embedded default.
 #[derive(Debug, Clone, Default)]
@@ -60,8 +61,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// US dollars that one run may spend.
     pub max_cost_usd: f64,
-    /// US dollars that all runs of a UTC day may spend, where that is limited.
-    pub max_cost_usd_per_day: Option<f64>,
+    /// What all runs of a UTC day may spend.
+    pub per_day: PerDay,
     /// Model calls of one run.
     pub max_model_calls: u32,
     /// Tokens of one run, in and out.
@@ -346,10 +347,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     if !(max_cost_usd > 0.0 && max_cost_usd <= 1_000.0) {
         fault("budget.max_cost_usd", format!("{max_cost_usd} is not between 0 and 1000 US dollars"));
     }
-    let max_cost_usd_per_day = raw.budget.max_cost_usd_per_day;
-    if let Some(cost) = max_cost_usd_per_day.filter(|cost| !(*cost > 0.0 && *cost <= 100_000.0)) {
-        fault("budget.max_cost_usd_per_day", format!("{cost} is not between 0 and 100000 US dollars"));
-    }
+    let per_day = per_day(&raw.budget, &mut fault);
     let mut quotas = Quotas::default();
     for quota in raw.models.quota.iter().flatten() {
         let RawQuota { model, requests_per_minute: requests, tokens_per_minute: tokens } = quota;
@@ -429,7 +427,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         max_concurrent,
         quotas,
         max_cost_usd,
-        max_cost_usd_per_day,
+        per_day,
         max_model_calls,
         max_tokens_per_run,
         cool_down,
@@ -448,6 +446,23 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         as_of,
         seed: raw.run.seed,
     }
+}
+
+/// Checks the limits of a day; one that is not there is none.
+fn per_day(raw: &RawBudget, fault: &mut impl FnMut(&str, String)) -> PerDay {
+    let cost_usd = raw.max_cost_usd_per_day;
+    if let Some(cost) = cost_usd.filter(|cost| !(*cost > 0.0 && *cost <= 100_000.0)) {
+        fault("budget.max_cost_usd_per_day", format!("{cost} is not between 0 and 100000 US dollars"));
+    }
+    let mut whole = |key: &str, value: Option<u64>, least: u64, most: u64| {
+        if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
+            fault(key, format!("{value} is not between {least} and {most}"));
+        }
+        value.map(|value| value.clamp(least, most))
+    };
+    let calls = whole("budget.max_model_calls_per_day", raw.max_model_calls_per_day, 1, 1_000_000);
+    let tokens = whole("budget.max_tokens_per_day", raw.max_tokens_per_day, 1_000, 1_000_000_000_000);
+    PerDay { cost_usd, calls: calls.and_then(|calls| u32::try_from(calls).ok()), tokens }
 }
 
 /// Checks `[providers]`; one that lacks what it cannot do without is not configured.

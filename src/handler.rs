@@ -7,6 +7,7 @@ mod asking;
 mod batch;
 mod definition;
 mod earlier;
+mod notice;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +26,13 @@ use crate::incident::Incident;
 use crate::model::Model;
 use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
-use crate::report::compose::{self, Earlier, Told};
+use crate::report::compose::{self, Also, Told};
 use crate::report::{self, Document};
 use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
 use crate::store::Store;
+use crate::store::incidents::{self, Reported};
+use earlier::Part;
+use notice::{Notice, is_report};
 
 /// What a run works with; built once, outside the handler.
 #[derive(Clone)]
@@ -267,6 +271,14 @@ async fn by_name(name: &str, deadline: Deadline, services: &Services) -> Result<
     }
 }
 
+/// What a run has come to before it is delivered.
+struct Worked {
+    record: RunRecord,
+    /// What is posted; `None` where another run's message tells it.
+    document: Option<Document>,
+    spent: Spent,
+}
+
 /// One run.
 struct Run<'a> {
     services: &'a Services,
@@ -292,18 +304,30 @@ impl Run<'_> {
         });
         // An earlier try that died after composing the report left it here: only the posting is still to be done.
         let resumed = earlier.and_then(|record| self.composed(record));
-        let (mut record, document, spent) = match resumed {
+        let Worked { mut record, document, spent } = match resumed {
             Some((record, mut document)) => {
                 // It tells a state that is a try old; what is posted must be true now.
                 if self.is_alarm() {
                     let condition = self.read_again(&self.reader(self.deadline)).await;
                     compose::renew(&mut document, &self.incident, &condition);
                 }
-                (record, document, Spent::default())
+                Worked { record, document: Some(document), spent: Spent::default() }
             }
             None => self.investigate(watch).await,
         };
-        let summary = self.deliver(&mut record, document).await;
+        let summary = match document {
+            Some(document) => self.deliver(&mut record, document).await,
+            None => {
+                self.keep(&mut record, Stage::Delivery, None).await;
+                Ok(self.summary(&record, None, Vec::new()))
+            }
+        };
+        if summary.is_ok() && record.outcome.as_deref().is_some_and(is_report) {
+            let outcome = record.outcome.clone().unwrap_or_default();
+            let reported = Reported { outcome, receipts: record.receipts.clone() };
+            let kept = incidents::report(self.services.store.as_ref(), &self.incident.event, reported).await;
+            self.remembered(kept, "alarms that are linked later do not know the report");
+        }
         // A report that nobody received is no success, whatever it says.
         let outcome =
             if summary.is_ok() { record.outcome.clone().unwrap_or_default() } else { "undelivered".into() };
@@ -341,47 +365,17 @@ impl Run<'_> {
         None
     }
 
-    /// Returns what a state change is told with where it is not investigated: no alarm, the agent's own, or one that was
-    /// reported by another run.
-    async fn notice(&self, record: &mut RunRecord, earlier: Option<&Earlier>) -> Option<Document> {
-        if self.why != Why::StateChange {
-            return None;
-        }
-        if !self.is_alarm() {
-            // What fires on the resource from now on is another incident.
-            record.resource = Some(self.resource_key());
-            return Some(compose::state_change(&self.incident, &record.run_id, earlier));
-        }
-        if self.is_own() {
-            return Some(compose::own_alarm(&self.incident, &record.run_id));
-        }
-        if let Some((earlier, until)) = self.cooling_down(earlier) {
-            return Some(compose::firing_again(&self.incident, &record.run_id, earlier, until));
-        }
-        let open = self.open_incident().await?;
-        Some(compose::linked(&self.incident, &record.run_id, &open))
-    }
-
-    /// Ends a run that investigates nothing further; the document knows what came of it.
-    async fn told(&self, mut record: RunRecord, document: Document) -> (RunRecord, Document, Spent) {
-        let outcome = document.data.get("outcome").and_then(serde_json::Value::as_str);
-        record.outcome = outcome.map(str::to_owned);
-        self.keep(&mut record, Stage::Report, Some(&document)).await;
-        (record, document, Spent::default())
-    }
-
     /// Tells whether the alarm went off, and not back.
     fn is_alarm(&self) -> bool {
         self.incident.alarm.new_state == AlarmState::Alarm
     }
 
     /// Everything up to the composed document.
-    async fn investigate(&self, watch: Stopwatch) -> (RunRecord, Document, Spent) {
+    async fn investigate(&self, watch: Stopwatch) -> Worked {
         let mut record = RunRecord {
             format: RECORD_FORMAT,
             run_id: RunId::mint(self.seed),
             event: self.incident.event.clone(),
-            resource: None,
             stage: Stage::Gather,
             outcome: None,
             document: None,
@@ -390,10 +384,17 @@ impl Run<'_> {
         // An alarm on the agent itself asks nothing of the store either.
         let is_remembered = self.why == Why::StateChange && !(self.is_alarm() && self.is_own());
         let earlier = if is_remembered { self.earlier().await } else { None };
-        if let Some(document) = self.notice(&mut record, earlier.as_ref()).await {
-            return self.told(record, document).await;
+        if let Some(told) = self.notice(&record, earlier.as_ref()).await {
+            return self.told(record, told).await;
         }
-        record.resource = Some(self.resource_key());
+        let second_look = match self.part(&record.run_id).await {
+            Part::Investigated(second_look) => second_look,
+            Part::Silent => return self.told(record, Notice::Silent("linked")).await,
+            Part::Tells(open, members) => {
+                let document = compose::linked(&self.incident, &record.run_id, &open, &members);
+                return self.told(record, Notice::With(Box::new(document))).await;
+            }
+        };
         let work_until = self.deadline.less(self.reserve);
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
         let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
@@ -414,8 +415,10 @@ impl Run<'_> {
             .await;
         let test = forced::test_alarm(&self.incident, &ledger).filter(|_| self.why == Why::StateChange);
         if let Some(test) = test {
+            let closed = incidents::close(self.services.store.as_ref(), &self.incident.event).await;
+            self.remembered(closed, "alarms may be linked to a test");
             let document = compose::test_alarm(&self.incident, &record.run_id, &test);
-            return self.told(record, document).await;
+            return self.told(record, Notice::With(Box::new(document))).await;
         }
         for fact in &analysis.facts {
             ledger.push(fact.clone());
@@ -424,6 +427,7 @@ impl Run<'_> {
         let ledger =
             asked.investigation.as_ref().map_or(ledger, |investigation| investigation.ledger.clone());
         let condition = self.read_again(&reader).await;
+        let also = self.also().await;
         let document = compose::document(&Told {
             run_id: &record.run_id,
             incident: &self.incident,
@@ -435,7 +439,8 @@ impl Run<'_> {
             ladder: &self.services.ladder,
             today: &Self::today(),
             question: self.why.question(),
-            also: &self.also,
+            also: &also,
+            second_look: second_look.as_deref(),
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
             spent: &asked.spent,
@@ -445,7 +450,22 @@ impl Run<'_> {
         let outcome = compose::outcome_name(asked.investigation.as_ref(), self.why.question().is_some());
         record.outcome = Some(outcome.to_owned());
         self.keep(&mut record, Stage::Report, Some(&document)).await;
-        (record, document, asked.spent)
+        Worked { record, document: Some(document), spent: asked.spent }
+    }
+
+    /// Returns the other alarms that the report answers: those of the same event, and those that have joined its incident.
+    async fn also(&self) -> Vec<Also> {
+        let beside = self.also.iter().map(|alarm| Also { alarm: alarm.clone(), because: None });
+        let mut also: Vec<Also> = beside.collect();
+        if self.why == Why::StateChange {
+            let joined = incidents::take_members(self.services.store.as_ref(), &self.incident.event).await;
+            for member in self.remembered(joined, "linked alarms are not named").unwrap_or_default() {
+                if !also.iter().any(|known| known.alarm == member.alarm) {
+                    also.push(Also { alarm: member.alarm, because: Some(member.because) });
+                }
+            }
+        }
+        also
     }
 
     /// Tells whether the alarm watches a part of the agent itself.
@@ -516,14 +536,23 @@ impl Run<'_> {
             return Err(HandlerError::Undelivered { alarm: self.incident.alarm.name.clone(), reasons });
         }
         self.keep(record, Stage::Delivery, Some(&document)).await;
-        Ok(RunSummary {
+        Ok(self.summary(record, Some(document), undelivered))
+    }
+
+    fn summary(
+        &self,
+        record: &RunRecord,
+        document: Option<Document>,
+        undelivered: Vec<DeliveryError>,
+    ) -> RunSummary {
+        RunSummary {
             run_id: record.run_id.clone(),
             alarm: self.incident.alarm.name.clone(),
             outcome: record.outcome.clone().unwrap_or_default(),
-            document: Some(document),
+            document,
             delivered: record.receipts.clone(),
             undelivered,
-        })
+        }
     }
 
     /// Runs a stage and tells the observer.

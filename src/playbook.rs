@@ -17,6 +17,14 @@ pub struct Service {
     pub title: String,
     /// The dimension that names the resource, for instance `FunctionName`.
     pub resource_dimension: String,
+    /// Sets of dimensions that name the resource exactly, the first whose dimensions an alarm has: alarms with the same
+    /// values watch the same thing. Empty where `resource_dimension` does.
+    #[serde(default)]
+    pub identities: Vec<Vec<String>>,
+    /// How the ARN of such a resource ends: the service's code, a colon, and the rest with `{resource}` for the name by
+    /// which its metrics know it. `sqs:{resource}`, `dynamodb:table/{resource}/`; what follows a closing mark is passed over.
+    #[serde(default)]
+    pub arns: Vec<String>,
     /// Log groups to try in order, with `{resource}` for the resource's name.
     #[serde(default)]
     pub log_groups: Vec<String>,
@@ -146,6 +154,23 @@ pub enum StepCondition {
 /// Returns the row for a namespace.
 pub fn service(namespace: &str) -> Option<&'static Service> {
     SERVICES.get(namespace)
+}
+
+/// Returns what an ARN names, by the rows' rules: namespace and name as the metrics know it. The ARN of a part (an alias of
+/// a function, a stream of a table) names the whole.
+pub fn named_by(arn: &str) -> Option<(&'static Service, &str)> {
+    let (service, rest) = arn.strip_prefix("arn:")?.split_once(':')?.1.split_once(':')?;
+    // Region and account; an ARN of S3 leaves both empty.
+    let rest = rest.splitn(3, ':').nth(2)?;
+    services().find_map(|row| {
+        let name = row.arns.iter().find_map(|rule| {
+            let (before, after) = rule.strip_prefix(service)?.strip_prefix(':')?.split_once("{resource}")?;
+            let name = rest.strip_prefix(before)?;
+            let name = if after.is_empty() { name } else { name.split(after).next()? };
+            (!name.is_empty() && !name.contains('*')).then_some(name)
+        })?;
+        Some((row, name))
+    })
 }
 
 /// Returns every row.

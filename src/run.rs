@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stopwatch;
-use crate::id::{EventKey, EvidenceId, RunId, SeriesKey};
+use crate::id::{EventKey, EvidenceId, RunId};
 
 /// Format number of [`RunRecord`].
 pub const RECORD_FORMAT: u32 = 1;
@@ -359,9 +359,6 @@ pub struct RunRecord {
     pub run_id: RunId,
     /// Which state change it is about.
     pub event: EventKey,
-    /// The resource that was investigated; absent where nothing was.
-    #[serde(default)]
-    pub resource: Option<SeriesKey>,
     /// The last stage that ended.
     pub stage: Stage,
     /// `cause_shown`, `facts_only`, …; absent until there is one.

@@ -66,7 +66,9 @@ EXPECTED = {
 # Granted, and never asked of the emulator by the program itself.
 USED_BY_AWS = {
     "kms:Decrypt": "SSM decrypts a parameter on behalf of its reader",
+    "dynamodb:BatchGetItem": "asked of moto: tests/state_table.py",
     "dynamodb:GetItem": "asked of moto: tests/state_table.py",
+    "dynamodb:PutItem": "asked of moto: tests/state_table.py",
     "dynamodb:UpdateItem": "asked of moto: tests/state_table.py",
     "sqs:SendMessage": "Lambda itself puts a failed invocation into the dead-letter queue",
     "logs:CreateLogStream": "Lambda itself writes the function's log",

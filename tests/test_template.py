@@ -17,12 +17,16 @@ READ_ACTIONS = {
     "logs:FilterLogEvents",
     "lambda:ListVersionsByFunction",
     "lambda:ListAliases",
+    "lambda:GetPolicy",
+    "lambda:ListEventSourceMappings",
     "bedrock:ListInferenceProfiles",
     "servicequotas:ListServiceQuotas",
 }
 WRITE_ACTIONS = {
     "bedrock:InvokeModel",
+    "dynamodb:BatchGetItem",
     "dynamodb:GetItem",
+    "dynamodb:PutItem",
     "dynamodb:UpdateItem",
     "sns:Publish",
     "sqs:SendMessage",
@@ -59,6 +63,7 @@ def test_only_reads_that_know_no_resources_are_granted_on_everything():
         "cloudwatch:GetMetricData",
         "cloudwatch:DescribeAlarms",
         "cloudwatch:ListMetrics",
+        "lambda:ListEventSourceMappings",
         "bedrock:ListInferenceProfiles",
         "servicequotas:ListServiceQuotas",
     }

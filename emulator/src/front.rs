@@ -218,8 +218,12 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
             call("bedrock", request.operation.name(), Protocol::RestJson, resource)
         }
         Target::Lambda(request) => {
-            let resource = place("lambda", format!("function:{}", request.operation.function()));
-            call("lambda", request.operation.name(), Protocol::RestJson, Some(resource))
+            // The list of event sources is granted for all functions or none.
+            let resource = match request.operation {
+                lambda::Operation::ListEventSourceMappings => None,
+                _ => Some(place("lambda", format!("function:{}", request.operation.function()))),
+            };
+            call("lambda", request.operation.name(), Protocol::RestJson, resource)
         }
         Target::Converse { model_id } => {
             let given = percent::decoded(model_id);

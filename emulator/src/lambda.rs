@@ -1,4 +1,5 @@
-//! Lambda's reads, over restJson: `GetFunctionConfiguration`, `ListVersionsByFunction`, `ListAliases`, `GetAlias`.
+//! Lambda's reads, over restJson: `GetFunctionConfiguration`, `ListVersionsByFunction`, `ListAliases`, `GetAlias`,
+//! `GetPolicy`, `ListEventSourceMappings`.
 //!
 //! Every other operation is refused.
 
@@ -25,6 +26,9 @@ pub(crate) enum Operation {
     ListVersionsByFunction(String),
     ListAliases(String),
     GetAlias(String, String),
+    GetPolicy(String),
+    /// The function is a parameter of the query.
+    ListEventSourceMappings,
     /// Method and path of anything else.
     Other(String),
 }
@@ -37,6 +41,8 @@ impl Operation {
             Self::ListVersionsByFunction(_) => "ListVersionsByFunction",
             Self::ListAliases(_) => "ListAliases",
             Self::GetAlias(..) => "GetAlias",
+            Self::GetPolicy(_) => "GetPolicy",
+            Self::ListEventSourceMappings => "ListEventSourceMappings",
             Self::Other(target) => target,
         }
     }
@@ -47,8 +53,9 @@ impl Operation {
             Self::GetFunctionConfiguration(name)
             | Self::ListVersionsByFunction(name)
             | Self::ListAliases(name)
-            | Self::GetAlias(name, _) => parse_name(name).0,
-            Self::Other(_) => "",
+            | Self::GetAlias(name, _)
+            | Self::GetPolicy(name) => parse_name(name).0,
+            Self::ListEventSourceMappings | Self::Other(_) => "",
         }
     }
 }
@@ -74,6 +81,8 @@ pub(crate) fn request(method: &str, path: &str, query: &str) -> Option<Request> 
         ("2015-03-31", "GET", ["functions", name, "aliases", alias]) => {
             Operation::GetAlias((*name).to_owned(), (*alias).to_owned())
         }
+        ("2015-03-31", "GET", ["functions", name, "policy"]) => Operation::GetPolicy((*name).to_owned()),
+        ("2015-03-31", "GET", ["event-source-mappings"]) => Operation::ListEventSourceMappings,
         _ => Operation::Other(format!("{method} {path}")),
     };
     Some(Request { operation, query: percent::pairs(query).into_iter().collect() })
@@ -122,6 +131,21 @@ pub(crate) fn answer(scenario: &Scenario, paging: &Paging, request: &Request) ->
                 .alias(alias)
                 .ok_or_else(|| missing(format!("Cannot find alias arn: {}:{alias}", function.arn)))?;
             Ok(Value::Object(found.clone()))
+        }
+        Operation::GetPolicy(name) => {
+            request.only(&[])?;
+            let (function, _) = function(scenario, name)?;
+            match &function.policy {
+                Some(policy) => Ok(json!({"Policy": policy.to_string(), "RevisionId": "1"})),
+                None => Err(missing("The resource you requested does not exist.".to_owned())),
+            }
+        }
+        Operation::ListEventSourceMappings => {
+            request.only(&["FunctionName", "Marker", "MaxItems"])?;
+            let name = request.query.get("FunctionName").map(String::as_str).unwrap_or_default();
+            let (function, _) = function(scenario, name)?;
+            let mappings = function.event_sources.iter().cloned().map(Value::Object).collect();
+            request.page("EventSourceMappings", &function.arn, mappings, 100)
         }
         Operation::Other(target) => Err(Failure::unsupported(format!("Lambda's {target}"))),
     }

@@ -41,6 +41,8 @@ fn service() -> Service {
         namespace: "AWS/Lambda".into(),
         title: "Lambda function".into(),
         resource_dimension: "FunctionName".into(),
+        identities: vec![],
+        arns: vec![],
         log_groups: vec![],
         companions: vec![
             companion("Invocations", "Sum", Role::Traffic, "invocations", true),

@@ -1,9 +1,10 @@
 //! The store in one DynamoDB table: leases and records that every container sees.
 //!
 //! One item an event (`event#…`: lease, stage, record), one a series (`series#…`: the last change to ALARM that was dealt
-//! with) and one a day (`cost#2026-11-24`). A lease is one conditional write. Every item has `expires`, by which DynamoDB
-//! deletes it.
+//! with), and the small items of `store` by their own keys (`incident#…`, `day#…`, `pace#…`): a version and JSON. A lease is
+//! one conditional write. Every item has `expires`, by which DynamoDB deletes it, and from which on it is not read.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -12,21 +13,24 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem,
+};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use jiff::civil::Date;
 
 use super::error::words;
 use crate::clock::Clock;
 use crate::id::{EventKey, Seed, SeriesKey};
 use crate::run::{RunRecord, Stage};
-use crate::store::{Begin, Store, StoreError};
+use crate::store::{Begin, Change, Item, Store, StoreError};
 
 /// The table's only key attribute, a text.
 const KEY: &str = "key";
@@ -39,6 +43,9 @@ const CALL_TIME: Duration = Duration::from_secs(4);
 
 /// Time for one try.
 const ATTEMPT_TIME: Duration = Duration::from_millis(1_500);
+
+/// Most keys of one `BatchGetItem`.
+const MOST_READ: usize = 100;
 
 /// An item holds 400 KB; the rest is for the other attributes.
 const MOST_BYTES: usize = 390_000;
@@ -132,11 +139,10 @@ impl DynamoDbStore {
         if record.stage != Stage::Delivery {
             return Ok(());
         }
-        let remembered = record.event.series_of_alarm().into_iter().chain(record.resource.clone());
-        for series in remembered {
-            self.set(format!("series#{series}"), stage, packed.clone()).await?;
+        match record.event.series_of_alarm() {
+            Some(series) => self.set(format!("series#{series}"), stage, packed).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn set(&self, key: String, stage: &str, record: AttributeValue) -> Result<(), StoreError> {
@@ -182,21 +188,73 @@ impl DynamoDbStore {
         Ok(answer.item.as_ref().and_then(|item| item.get("record")).and_then(unpacked))
     }
 
-    async fn add(&self, day: Date, usd: f64) -> Result<f64, StoreError> {
-        let answer = self
-            .client
-            .update_item()
+    async fn items(&self, keys: &[String]) -> Result<Vec<Option<Item>>, StoreError> {
+        let mut found: HashMap<&str, Item> = HashMap::new();
+        let now = Clock::Wall.now().as_second();
+        let mut unique: Vec<&String> = keys.iter().collect();
+        unique.sort_unstable();
+        unique.dedup();
+        let key = |key: &&String| HashMap::from([(KEY.to_owned(), text(key))]);
+        let wanted: Vec<_> = unique.iter().map(key).collect();
+        let broken = |reason: String| failed("read", &reason);
+        for wanted in wanted.chunks(MOST_READ) {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(wanted.to_vec())).consistent_read(true);
+            let wanted = wanted.build().map_err(|error| broken(error.to_string()))?;
+            let asked = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
+            let answer = asked.map_err(|error| broken(words(&error, 200)))?;
+            // Throttled in part: what would be taken for missing must not be written over.
+            if answer.unprocessed_keys().is_some_and(|left| !left.is_empty()) {
+                return Err(broken("the table answered in part only".to_owned()));
+            }
+            for row in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+                let name = row.get(KEY).and_then(|name| name.as_s().ok());
+                let known = name.and_then(|name| keys.iter().find(|key| *key == name));
+                let number = |name: &str| row.get(name)?.as_n().ok()?.parse::<u64>().ok();
+                let is_fresh =
+                    number("expires").and_then(|at| i64::try_from(at).ok()).is_none_or(|at| at > now);
+                let value = row.get("value").and_then(|value| value.as_s().ok());
+                let value = value.and_then(|value| serde_json::from_str(value).ok());
+                if let (Some(name), Some(version), Some(value), true) =
+                    (known, number("version"), value, is_fresh)
+                {
+                    found.insert(name, Item { version, value });
+                }
+            }
+        }
+        Ok(keys.iter().map(|key| found.get(key.as_str()).cloned()).collect())
+    }
+
+    async fn change(&self, changes: &[Change]) -> Result<bool, StoreError> {
+        let mut writes = Vec::new();
+        for change in changes {
+            let put = self.put_of(change).map_err(|error| failed("write", &error.to_string()))?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+        }
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if was_faster(&error) => Ok(false),
+            Err(error) => Err(failed("write", &words(&error, 200))),
+        }
+    }
+
+    /// One write is a transaction of one: the same permission, the same errors, and twice the price of next to nothing.
+    fn put_of(&self, change: &Change) -> Result<Put, aws_sdk_dynamodb::error::BuildError> {
+        let put = Put::builder()
             .table_name(&self.table)
-            .key(KEY, text(&format!("cost#{day}")))
-            .update_expression("SET expires = :expires ADD usd :usd")
-            .expression_attribute_values(":expires", expires())
-            .expression_attribute_values(":usd", AttributeValue::N(format!("{usd:.6}")))
-            .return_values(ReturnValue::UpdatedNew)
-            .send()
-            .await
-            .map_err(|error| failed("add_cost", &words(&error, 200)))?;
-        let sum = answer.attributes.as_ref().and_then(|item| item.get("usd")).and_then(|sum| sum.as_n().ok());
-        sum.and_then(|sum| sum.parse().ok()).ok_or_else(|| failed("add_cost", "the sum is no number"))
+            .item(KEY, text(&change.key))
+            .item("version", AttributeValue::N((change.seen.unwrap_or_default() + 1).to_string()))
+            .item("value", text(&change.value.to_string()))
+            .item("expires", expires_after(change.kept));
+        match change.seen {
+            Some(seen) => put
+                .condition_expression("version = :seen")
+                .expression_attribute_values(":seen", AttributeValue::N(seen.to_string())),
+            // DynamoDB deletes within days of the time that it was told.
+            None => put
+                .condition_expression("attribute_not_exists(version) OR expires <= :now")
+                .expression_attribute_values(":now", number(Clock::Wall.now().as_second())),
+        }
+        .build()
     }
 }
 
@@ -217,18 +275,22 @@ impl Store for DynamoDbStore {
         self.last_of(series).boxed()
     }
 
-    fn add_cost(&self, day: Date, usd: f64) -> BoxFuture<'_, Result<f64, StoreError>> {
-        self.add(day, usd).boxed()
+    fn read<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Item>>, StoreError>> {
+        self.items(keys).boxed()
+    }
+
+    fn write<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.change(changes).boxed()
     }
 }
 
 /// The stage of an event that was dealt with.
 const DELIVERED: &str = "delivered";
 
-type Item = std::collections::HashMap<String, AttributeValue>;
+type Row = HashMap<String, AttributeValue>;
 
 /// Returns the item that a condition refused to change, where that is why the call failed.
-fn refused(error: &SdkError<UpdateItemError>) -> Option<&Item> {
+fn refused(error: &SdkError<UpdateItemError>) -> Option<&Row> {
     match error.as_service_error()? {
         UpdateItemError::ConditionalCheckFailedException(refused) => refused.item(),
         _ => None,
@@ -238,6 +300,20 @@ fn refused(error: &SdkError<UpdateItemError>) -> Option<&Item> {
 /// A condition on an item that is not there is refused without an item.
 fn is_condition(error: &SdkError<UpdateItemError>) -> bool {
     error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+}
+
+/// Tells whether a transaction failed because another process changed one of its items first.
+fn was_faster(error: &SdkError<TransactWriteItemsError>) -> bool {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let reasons = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+            let mut causes = reasons.filter(|code| *code != "None").peekable();
+            causes.peek().is_some()
+                && causes.all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+        }
+        Some(error) => error.is_transaction_in_progress_exception(),
+        None => false,
+    }
 }
 
 /// Keys hold up to 2,048 bytes; an alarm's ARN with its contributor is far below.
@@ -259,7 +335,11 @@ fn millis_now() -> i64 {
 
 /// DynamoDB deletes by seconds since the epoch.
 fn expires() -> AttributeValue {
-    let kept = i64::try_from(KEPT.as_secs()).unwrap_or_default();
+    expires_after(KEPT)
+}
+
+fn expires_after(kept: Duration) -> AttributeValue {
+    let kept = i64::try_from(kept.as_secs()).unwrap_or(i64::MAX);
     number(Clock::Wall.now().as_second().saturating_add(kept))
 }
 
@@ -298,7 +378,6 @@ mod tests {
         RunRecord {
             format: RECORD_FORMAT,
             run_id: RunId::mint(Seed(1)),
-            resource: None,
             event: EventKey::new(&SeriesKey::new("arn", None), "ALARM", Timestamp::UNIX_EPOCH),
             stage: Stage::Report,
             outcome: Some("cause_shown".into()),

@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{AliasConfiguration, Architecture, FunctionConfiguration};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::DATA_CALL_TIME;
@@ -17,6 +18,8 @@ use crate::gather::telemetry::{FunctionAlias, FunctionState, FunctionVersion, Te
 
 const LIST_VERSIONS: &str = "lambda:ListVersionsByFunction";
 const LIST_ALIASES: &str = "lambda:ListAliases";
+const GET_POLICY: &str = "lambda:GetPolicy";
+const LIST_EVENT_SOURCES: &str = "lambda:ListEventSourceMappings";
 
 /// What Lambda calls the version that can be edited.
 const LATEST: &str = "$LATEST";
@@ -50,6 +53,54 @@ impl Salt {
             let _ = write!(text, "{byte:02x}");
             text
         })
+    }
+}
+
+/// Reads what may call a function, by its resource policy, and what feeds it, by its event sources: their ARNs, sorted.
+pub(super) async fn callers(client: &Client, name: &str) -> Result<Vec<String>, TelemetryError> {
+    let (policy, sources) = futures::try_join!(policy(client, name), event_sources(client, name))?;
+    let mut arns = policy.as_deref().map(source_arns).unwrap_or_default();
+    arns.extend(sources);
+    arns.sort_unstable();
+    arns.dedup();
+    Ok(arns)
+}
+
+async fn policy(client: &Client, name: &str) -> Result<Option<String>, TelemetryError> {
+    match client.get_policy().function_name(name).send().await {
+        Ok(answer) => Ok(answer.policy),
+        // A function that nobody but its account may call has none.
+        Err(error) => match telemetry(GET_POLICY, &error) {
+            missing if missing.status == Status::Missing => Ok(None),
+            error => Err(error),
+        },
+    }
+}
+
+/// A function has few; more than one page of them links no better.
+async fn event_sources(client: &Client, name: &str) -> Result<Vec<String>, TelemetryError> {
+    let asked = client.list_event_source_mappings().function_name(name).send().await;
+    let answer = asked.map_err(|error| telemetry(LIST_EVENT_SOURCES, &error))?;
+    let mappings = answer.event_source_mappings.unwrap_or_default();
+    Ok(mappings.into_iter().filter_map(|mapping| mapping.event_source_arn).collect())
+}
+
+/// Reads the ARNs to which a resource policy ties its callers: `"Condition": {"ArnLike": {"AWS:SourceArn": "arn:…"}}`, one
+/// or a list, with any operator and spelling of the key.
+fn source_arns(policy: &str) -> Vec<String> {
+    let Ok(Value::Object(policy)) = serde_json::from_str(policy) else { return Vec::new() };
+    let statements = policy.get("Statement").map(many).unwrap_or_default();
+    let operators = statements.into_iter().filter_map(|statement| statement.get("Condition")?.as_object());
+    let keys = operators.flat_map(|condition| condition.values()).filter_map(Value::as_object);
+    let values = keys.flatten().filter(|(key, _)| key.eq_ignore_ascii_case("aws:SourceArn"));
+    values.flat_map(|(_, value)| many(value)).filter_map(|arn| arn.as_str().map(str::to_owned)).collect()
+}
+
+/// Where a policy may have one or a list, the list.
+fn many(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(values) => values.iter().collect(),
+        one => vec![one],
     }
 }
 

@@ -14,6 +14,7 @@ use sre_agent::id::Seed;
 use sre_agent::model::catalogue;
 use sre_agent::model::ladder::Ladder;
 use sre_agent::run::{Observer, RunEvent, emf, json_log};
+use sre_agent::store::Store;
 use sre_agent::store::memory::MemoryStore;
 
 #[tokio::main]
@@ -60,21 +61,27 @@ async fn services() -> Result<Services, Error> {
     let bedrock = Bedrock::new(&sdk, config.model_region.as_deref());
     let plan = config.ladder_plan(bedrock.region());
     plan.tell(&observer);
+    let mut ladder = Ladder::planned(&plan, config.max_concurrent, &config.quotas);
+    let store: Arc<dyn Store> = match &config.state_table {
+        Some(table) => Arc::new(DynamoDbStore::new(&sdk, table)),
+        None => {
+            let message =
+                "no state table: leases, incidents, pace and the day's limits hold in one container only";
+            observer.emit(RunEvent::Warning { message: message.into() });
+            Arc::new(MemoryStore::default())
+        }
+    };
+    if config.state_table.is_some() {
+        ladder = ladder.sharing(&store);
+    }
     Ok(Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
         seed: config.seed.map(Seed),
         telemetry: Arc::new(AwsTelemetry::new(&sdk)),
         model: Some(aws::models(&sdk, bedrock, &config.providers)),
-        ladder: Arc::new(Ladder::planned(&plan, config.max_concurrent, &config.quotas)),
+        ladder: Arc::new(ladder),
         channels: channels.channels,
-        store: match &config.state_table {
-            Some(table) => Arc::new(DynamoDbStore::new(&sdk, table)),
-            None => {
-                let message = "no state table: leases and the day's limit hold in one container only";
-                observer.emit(RunEvent::Warning { message: message.into() });
-                Arc::new(MemoryStore::default())
-            }
-        },
+        store,
         observer,
         config,
     })

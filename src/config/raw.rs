@@ -80,7 +80,10 @@ pub(super) struct RawProvider {
 
 section! {
     /// `[budget]`.
-    RawBudget { max_cost_usd: f64, max_cost_usd_per_day: f64, max_model_calls: u64, max_tokens: u64 }
+    RawBudget {
+        max_cost_usd: f64, max_cost_usd_per_day: f64, max_model_calls: u64, max_model_calls_per_day: u64,
+        max_tokens: u64, max_tokens_per_day: u64
+    }
 }
 section! {
     /// `[deadline]`.

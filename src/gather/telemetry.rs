@@ -34,6 +34,12 @@ pub trait Telemetry: Send + Sync {
     /// Reads log events.
     fn log_events<'a>(&'a self, request: &'a LogRequest) -> BoxFuture<'a, Result<LogPage, TelemetryError>>;
 
+    /// Reads the ARNs of what may call a Lambda function (its resource policy) and of what feeds it (its event sources); a
+    /// stand-in may know none.
+    fn callers<'a>(&'a self, _function: &'a str) -> BoxFuture<'a, Result<Vec<String>, TelemetryError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// Reads a Lambda function's versions and aliases; `None` where there is no such function.
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>>;
 }

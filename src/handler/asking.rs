@@ -9,11 +9,11 @@ use super::{Run, Services};
 use crate::analysis::Analysis;
 use crate::clock::{Clock, Deadline};
 use crate::diagnosis::{self, Demand, GivenUp};
-use crate::evidence::text::day;
+use crate::evidence::text;
 use crate::evidence::{Ledger, Source, Status};
 use crate::investigation::depth::{self, Allowance, Choice, Considered, Depth, Features};
 use crate::investigation::{Case, Investigation, InvestigationOutcome, Means, brief, digest, investigate};
-use crate::model::budget::{Budget, Limits, Spent};
+use crate::model::budget::{Budget, DayLeft, Limits, PerDay, Spent};
 use crate::model::caller::{Caller, CallerParts};
 use crate::model::pace::Quota;
 use crate::model::{ModelId, Usage, catalogue};
@@ -21,6 +21,7 @@ use crate::redact::Fence;
 use crate::report::compose::Earlier;
 use crate::report::steps;
 use crate::run::{RunEvent, Stage};
+use crate::store::day::{self, DaySpent};
 
 /// Time for the list of quotas, six or seven pages: telemetry takes about as long to read.
 const QUOTAS_TIME: Duration = Duration::from_secs(5);
@@ -46,14 +47,15 @@ impl Run<'_> {
     ) -> Asked {
         let config = &self.services.config;
         let time = work_until.time_left();
-        let day_left_usd = self.day_left_usd().await;
+        let day_left = self.day_left().await;
         let chosen = depth::choose(&Considered {
             asked: self.asked_depth(),
             model_configured: self.services.model.is_some(),
             time_left: work_until.time_left(),
             allowance: self.allowance(work_until),
             full_cost_usd: self.services.ladder.expected(&Self::today()).and_then(full_cost_usd),
-            money_left_usd: day_left_usd.unwrap_or(f64::MAX).min(config.max_cost_usd),
+            money_left_usd: day_left.usd.unwrap_or(f64::MAX).min(config.max_cost_usd),
+            day: day_left,
             features: features(ledger, analysis, earlier),
         });
         self.observer.emit(RunEvent::DepthChosen {
@@ -79,7 +81,7 @@ impl Run<'_> {
                 cost_usd: config.max_cost_usd,
                 calls: config.max_model_calls,
                 tokens: config.max_tokens_per_run,
-                day_left_usd,
+                day: day_left,
             }),
             observer: self.observer.clone(),
             seed: self.seed,
@@ -132,6 +134,7 @@ impl Run<'_> {
             .await;
         let spent = caller.spent();
         self.charge_day(&spent).await;
+        self.services.ladder.tell_dead(self.observer).await;
         let left = caller.left().into_iter().map(|(model, failure)| {
             let demand = self.demand(&model, chosen.depth, time);
             let diagnosis = diagnosis::of_failure(&failure, demand.as_ref());
@@ -142,12 +145,16 @@ impl Run<'_> {
         Asked { investigation: Some(investigation), left, spent, why_facts: None, depth: chosen }
     }
 
-    /// Learns what the account lets through of each model, where a model may be asked.
+    /// Learns what the account lets through of each model, and what other processes know of them, where a model may be
+    /// asked.
     pub(super) async fn read_quotas(&self) {
         let Services { config, model, ladder, .. } = self.services;
         if let (true, Some(model)) = (config.depth != Some(Depth::Facts), model) {
             let limit = QUOTAS_TIME.min(config.gather_time);
-            ladder.read_quotas(model.as_ref(), limit, self.observer).await;
+            tokio::join!(
+                ladder.read_quotas(model.as_ref(), limit, self.observer),
+                ladder.read_shared(self.observer)
+            );
         }
     }
 
@@ -162,7 +169,7 @@ impl Run<'_> {
 
     /// The calendar by which a provider retires its models, also while the incident is a recording.
     pub(super) fn today() -> String {
-        day(Clock::Wall.now())
+        text::day(Clock::Wall.now())
     }
 
     /// Returns what the expected model's quota lets through until then, where a rate of it is known.
@@ -203,33 +210,36 @@ impl Run<'_> {
         }
     }
 
-    /// Returns what may still be spent today, where that is limited. A store that fails costs the limit, never the
-    /// report.
-    async fn day_left_usd(&self) -> Option<f64> {
-        let limit = self.services.config.max_cost_usd_per_day?;
-        let spent = self.add_cost(0.0).await?;
-        Some((limit - spent).max(0.0))
+    /// Returns what the day's limits leave. A store that fails costs the limits, never the report.
+    async fn day_left(&self) -> DayLeft {
+        let limits = self.services.config.per_day;
+        if limits == PerDay::default() {
+            return DayLeft::default();
+        }
+        let Some(spent) = self.spend(DaySpent::default()).await else { return DayLeft::default() };
+        DayLeft {
+            usd: limits.cost_usd.map(|limit| (limit - spent.usd).max(0.0)),
+            tokens: limits.tokens.map(|limit| limit.saturating_sub(spent.tokens)),
+            calls: limits.calls.map(|limit| limit.saturating_sub(spent.calls)),
+        }
     }
 
-    /// Counts what the run cost towards the day.
+    /// Counts what the run took towards the day. A recorded answer costs no money.
     async fn charge_day(&self, spent: &Spent) {
-        let cost = spent.cost_usd.filter(|cost| *cost > 0.0);
-        if let (Some(cost), Some(_)) = (cost, self.services.config.max_cost_usd_per_day) {
-            self.add_cost(cost).await;
+        if self.services.config.per_day != PerDay::default() && spent.total_calls() > 0 {
+            let taken = DaySpent {
+                usd: spent.cost_usd.unwrap_or_default(),
+                tokens: spent.usage.all_input() + spent.usage.output,
+                calls: spent.total_calls(),
+            };
+            self.spend(taken).await;
         }
     }
 
-    async fn add_cost(&self, usd: f64) -> Option<f64> {
+    async fn spend(&self, more: DaySpent) -> Option<DaySpent> {
         let day = self.services.clock.now().to_zoned_datetime(TimeZone::UTC).date();
-        match self.services.store.add_cost(day, usd).await {
-            Ok(sum) => Some(sum),
-            Err(error) => {
-                let message =
-                    format!("the store did not answer, the cost limit of the day does not hold: {error}");
-                self.observer.emit(RunEvent::Warning { message });
-                None
-            }
-        }
+        let spent = day::spend(self.services.store.as_ref(), day, more).await;
+        self.remembered(spent, "the limits of the day do not hold")
     }
 }
 

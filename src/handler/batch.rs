@@ -3,21 +3,18 @@
 
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
-use jiff::SignedDuration;
 
 use super::{HandlerError, Run, RunSummary, Services, Wanted, Why};
 use crate::alarm::{Alarm, AlarmState};
 use crate::clock::Deadline;
-use crate::id::{EventKey, RunId, Seed};
+use crate::id::{EventKey, RunId, Seed, SeriesKey};
 use crate::incident::{Incident, Resource};
 use crate::run::{RECORD_FORMAT, RunEvent, RunRecord, Stage};
 use crate::store::Begin;
+use crate::store::incidents::TOGETHER;
 
 /// Resources that are worked on at once. Their model calls share one pace; more would only wait for it together.
 const MOST_LANES: usize = 4;
-
-/// Alarms of one resource that went off within this time of one another are one incident.
-pub(super) const TOGETHER: SignedDuration = SignedDuration::from_mins(15);
 
 /// One run to be made: an alarm, and those that its report answers as well.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,14 +42,10 @@ pub(super) async fn work(wanted: Vec<Wanted>, deadline: Deadline, services: &Ser
 
 /// Sorts alarms into lanes, one a resource. Lanes and what is in them keep the order of the event.
 fn lanes(wanted: Vec<Wanted>) -> Vec<Vec<Unit>> {
-    let mut lanes: Vec<(Resource, Vec<Unit>)> = Vec::new();
+    let mut lanes: Vec<(SeriesKey, Vec<Unit>)> = Vec::new();
     for wanted in wanted {
-        let resource = Resource { qualifier: None, ..Resource::of(&wanted.alarm) };
-        let of_same = |(known, units): &&mut (Resource, Vec<Unit>)| {
-            let place = |unit: &Unit| unit.lead.alarm.place == wanted.alarm.place;
-            *known == resource && units.first().is_some_and(place)
-        };
-        match lanes.iter_mut().find(of_same) {
+        let resource = Resource::of(&wanted.alarm).key(&wanted.alarm);
+        match lanes.iter_mut().find(|(known, _)| *known == resource) {
             Some((_, units)) => match units.last_mut().filter(|last| belongs(last, &wanted)) {
                 Some(last) => last.also.push(wanted),
                 None => units.push(Unit { lead: wanted, also: Vec::new() }),
@@ -129,7 +122,7 @@ async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Ou
 fn names_it(summary: &RunSummary, alarm: &Alarm) -> bool {
     let also = summary.document.as_ref().and_then(|document| document.data.get("also_firing"));
     let mut names = also.and_then(serde_json::Value::as_array).into_iter().flatten();
-    names.any(|name| name.as_str() == Some(alarm.name.as_str()))
+    names.any(|also| also.get("alarm").and_then(serde_json::Value::as_str) == Some(alarm.name.as_str()))
 }
 
 /// Records an alarm as answered by another one's report.
@@ -138,7 +131,6 @@ async fn merged(alarm: &Alarm, lead: &RunSummary, services: &Services) -> RunSum
         format: RECORD_FORMAT,
         run_id: lead.run_id.clone(),
         event: key(alarm),
-        resource: None,
         stage: Stage::Delivery,
         outcome: Some("merged".into()),
         document: None,

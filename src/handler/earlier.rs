@@ -1,63 +1,56 @@
-//! What was reported before: the same alarm that fires again or recovers, and another alarm of the same resource.
+//! What was reported before: the same alarm that fires again or recovers, and the open incident that an alarm belongs to.
 
-use super::{Run, batch};
-use crate::clock::Timestamp;
-use crate::id::SeriesKey;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::{Run, Why};
+use crate::alarm::{Alarm, AlarmState};
+use crate::clock::{Clock, Timestamp};
+use crate::id::{RunId, SeriesKey};
+use crate::playbook::{self, ChangeSource};
 use crate::report::compose::Earlier;
 use crate::run::RunEvent;
+use crate::store::StoreError;
+use crate::store::incidents::{self, Arrival, First, Joined, Key, Member, OpenIncident, Recovery, Turn};
 
 /// Outcomes after which a second look would find the same.
 const TOLD: [&str; 6] =
     ["cause_shown", "likely_cause", "symptom_only", "cannot_be_shown", "alarm_misfired", "merged"];
 
+/// Time to find out what stands next to the resource: two calls that take a tenth of it.
+const NEIGHBOURS_TIME: Duration = Duration::from_secs(2);
+
+/// Most neighbours under which an incident stands; a function that more may call is everybody's.
+const MOST_NEIGHBOURS: usize = 20;
+
+/// What an alarm's incident makes of it.
+pub(super) enum Part {
+    /// It is investigated; a second look knows the incident that it looks at again.
+    Investigated(Option<Box<OpenIncident>>),
+    /// It tells in a line that these alarms belong to an incident.
+    Tells(Box<OpenIncident>, Vec<Member>),
+    /// Another alarm, or the report, tells it.
+    Silent,
+}
+
 impl Run<'_> {
     /// Returns what was reported when the alarm went off last, as far as the store remembers it. A notice that it fires
     /// again hands on what it was told of.
     pub(super) async fn earlier(&self) -> Option<Earlier> {
-        self.reported(&self.incident.series).await
-    }
-
-    /// Returns the incident that the alarm belongs to: another alarm of the same resource was reported with a verdict not
-    /// long ago, and this one's metric did not move before that one's.
-    pub(super) async fn open_incident(&self) -> Option<Earlier> {
-        let open = self.reported(&self.resource_key()).await?;
-        let alarm = &self.incident.alarm;
-        let is_near = alarm.changed_at.duration_since(open.went_off) <= batch::TOGETHER;
-        let began = open.first_breach.is_none_or(|first| self.incident.first_breach >= first);
-        (is_near && began && open.alarm != alarm.name && TOLD.contains(&open.outcome.as_str()))
-            .then_some(open)
-    }
-
-    /// Returns the key under which incidents of the resource are remembered.
-    pub(super) fn resource_key(&self) -> SeriesKey {
-        let (place, resource) = (&self.incident.alarm.place, &self.incident.resource);
-        SeriesKey::of_resource(&place.account, &place.region, &resource.namespace, &resource.name)
-    }
-
-    /// Returns the newest report of a series or a resource.
-    async fn reported(&self, series: &SeriesKey) -> Option<Earlier> {
-        let record = match self.services.store.latest(series).await {
-            Ok(record) => record?,
-            Err(error) => {
-                let message =
-                    format!("the store did not answer, what was reported before is not known: {error}");
-                self.observer.emit(RunEvent::Warning { message });
-                return None;
-            }
-        };
+        let latest = self.services.store.latest(&self.incident.series).await;
+        let record = self.remembered(latest, "what was reported before is not known")??;
         let told = |at: &str| record.document.as_ref().and_then(|document| document.pointer(at));
-        if matches!(record.outcome.as_deref(), Some("firing_again" | "linked")) {
+        if record.outcome.as_deref() == Some("firing_again") {
             return serde_json::from_value(told("/data/earlier")?.clone()).ok();
         }
         let went_off = record.event.changed_at().filter(|at| *at <= self.incident.alarm.changed_at)?;
-        let text = |at: &str| told(at).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let lead = told("/data/lead/entity").and_then(serde_json::Value::as_str);
         Some(Earlier {
             went_off,
             run_id: record.run_id.clone(),
             outcome: record.outcome.clone()?,
-            lead: text("/data/lead/entity"),
-            alarm: text("/data/alarm/name").unwrap_or_default(),
-            first_breach: text("/data/incident/first_breach").and_then(|at| at.parse().ok()),
+            lead: lead.map(str::to_owned),
         })
     }
 
@@ -68,4 +61,140 @@ impl Run<'_> {
         let until = earlier.went_off.checked_add(self.services.config.cool_down).ok()?;
         (self.incident.alarm.changed_at < until).then_some((earlier, until))
     }
+
+    /// Finds the alarm's place among the open incidents: it opens one, or belongs to one. A store that fails costs the
+    /// link, never the report.
+    pub(super) async fn part(&self, run_id: &RunId) -> Part {
+        if self.why != Why::StateChange {
+            return Part::Investigated(None);
+        }
+        let arrival = self.arrival(run_id).await;
+        let store = self.services.store.as_ref();
+        let joined = incidents::join(store, &arrival).await;
+        let (incident, turn) = match self.remembered(joined, "the alarm is not linked to others") {
+            None | Some(Joined::Opened) => return Part::Investigated(None),
+            Some(Joined::SecondLook(incident)) => return Part::Investigated(Some(incident)),
+            Some(Joined::Linked(incident, turn)) => (incident, turn),
+        };
+        match turn {
+            Turn::Others => Part::Silent,
+            Turn::Now(members) => Part::Tells(incident, members),
+            Turn::After(wait) => {
+                // A line too soon is better than none: who tells it must live to see its turn.
+                tokio::time::sleep(wait.min(self.deadline.less(self.reserve).time_left())).await;
+                let Some(first) = &incident.first else { return Part::Silent };
+                let event = &self.incident.event;
+                let untold = incidents::take_turn(store, &first.event, event, Clock::Wall.now()).await;
+                let members = self.remembered(untold, "the linked alarms may be told twice");
+                let mine = |member: &&Member| member.event == *event;
+                let members =
+                    members.unwrap_or_else(|| incident.members.iter().filter(mine).cloned().collect());
+                if members.is_empty() { Part::Silent } else { Part::Tells(incident, members) }
+            }
+        }
+    }
+
+    /// Returns what the recovery of the alarm ends.
+    pub(super) async fn recovery(&self) -> Recovery {
+        let recovered = incidents::recover(self.services.store.as_ref(), &self.incident.series).await;
+        self.remembered(recovered, "what the recovery ends is not known").unwrap_or(Recovery::Unknown)
+    }
+
+    /// Returns the other alarms of an incident that are in ALARM, as `CloudWatch` has them now.
+    pub(super) async fn still_firing(&self, incident: &OpenIncident) -> Vec<String> {
+        let telemetry = &self.services.telemetry;
+        let names: std::collections::BTreeSet<&str> =
+            incident.members.iter().map(|member| member.alarm.as_str()).take(MOST_NEIGHBOURS).collect();
+        let asked = names.into_iter().map(async |name| {
+            let asked = tokio::time::timeout(NEIGHBOURS_TIME, telemetry.alarm(name)).await;
+            let firing =
+                |snapshot: &crate::alarm::AlarmSnapshot| snapshot.alarm.new_state == AlarmState::Alarm;
+            matches!(asked, Ok(Ok(Some(snapshot))) if firing(&snapshot)).then(|| name.to_owned())
+        });
+        futures::future::join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Tells a store's failure, and goes on without what it would have known.
+    pub(super) fn remembered<T>(&self, answer: Result<T, StoreError>, lost: &str) -> Option<T> {
+        answer
+            .inspect_err(|error| {
+                let message = format!("the store did not answer, {lost}: {error}");
+                self.observer.emit(RunEvent::Warning { message });
+            })
+            .ok()
+    }
+
+    async fn arrival(&self, run_id: &RunId) -> Arrival {
+        let (incident, alarm) = (&self.incident, &self.incident.alarm);
+        let title = incident.resource.service().map_or("resource", |service| service.title.as_str());
+        let resource = Key {
+            key: incident.resource.key(alarm),
+            because: format!("on the same {title}, {}", incident.resource.title()),
+        };
+        // Each of a contributor alarm's series is a matter of its own.
+        let name = alarm
+            .contributor
+            .is_none()
+            .then(|| Key { key: named(alarm, &alarm.name), because: format!("it is {} itself", alarm.name) });
+        let period = alarm.metric().map_or(60, |metric| metric.period_seconds);
+        let period = SignedDuration::from_secs(period);
+        Arrival {
+            first: First {
+                event: incident.event.clone(),
+                alarm: alarm.name.clone(),
+                run_id: run_id.clone(),
+                went_off: alarm.changed_at,
+                first_breach: incident.first_breach,
+            },
+            series: incident.series.clone(),
+            breached_by: incident.first_breach.checked_add(period).unwrap_or(incident.first_breach),
+            own: std::iter::once(resource).chain(name).collect(),
+            near: self.neighbours().await,
+            pause: SignedDuration::try_from(self.services.config.quotas.minute)
+                .unwrap_or(SignedDuration::from_mins(1)),
+            now: Clock::Wall.now(),
+        }
+    }
+
+    /// Returns what is known to stand next to what the alarm watches: the alarms that its rule names, what may call the
+    /// function, and what feeds it.
+    async fn neighbours(&self) -> Vec<Key> {
+        let (alarm, resource) = (&self.incident.alarm, &self.incident.resource);
+        let named_by_rule = alarm.leaves.iter().map(|leaf| Key {
+            key: named(alarm, leaf),
+            because: format!("the rule of {} names {leaf}", alarm.name),
+        });
+        let mut near: Vec<Key> = named_by_rule.collect();
+        let is_function =
+            resource.service().is_some_and(|service| service.changes == ChangeSource::LambdaFunction);
+        if is_function {
+            let asked = self.services.telemetry.callers(&resource.name);
+            let arns = match tokio::time::timeout(NEIGHBOURS_TIME, asked).await {
+                Ok(Ok(arns)) => arns,
+                Ok(Err(error)) => self.unlinked(&error.to_string()),
+                Err(_) => self.unlinked("no answer in time"),
+            };
+            near.extend(arns.iter().filter_map(|arn| {
+                let (service, name) = playbook::named_by(arn)?;
+                let place = &alarm.place;
+                let key = SeriesKey::of_resource(&place.account, &place.region, &service.namespace, name);
+                let because = format!("{} {name} stands before {}", service.title, resource.title());
+                Some(Key { key, because })
+            }));
+        }
+        near.truncate(MOST_NEIGHBOURS);
+        near
+    }
+
+    fn unlinked(&self, why: &str) -> Vec<String> {
+        let resource = self.incident.resource.title();
+        let message = format!("alarms of what stands before {resource} are not linked: {why}");
+        self.observer.emit(RunEvent::Warning { message });
+        Vec::new()
+    }
+}
+
+/// Returns the key of an alarm by its name.
+fn named(alarm: &Alarm, name: &str) -> SeriesKey {
+    SeriesKey::of_resource(&alarm.place.account, &alarm.place.region, "alarm", name)
 }

@@ -19,8 +19,9 @@ use crate::model::ModelId;
 use crate::model::pace::Quota;
 use crate::model::{Content, ConverseReply, ConverseRequest, ModelError, StopReason, Usage};
 use crate::report::terminal;
+use crate::store::day::{self, DaySpent};
 use crate::store::memory::MemoryStore;
-use crate::store::{Begin, StoreError};
+use crate::store::{Begin, Change, Item, StoreError};
 
 /// An account in which nothing can be read but a function without versions.
 struct Unreadable;
@@ -403,18 +404,22 @@ async fn the_days_money_is_counted_over_runs_and_ends_the_asking_and_a_store_tha
     let model = Honest::but_silent_for(&[]);
     let mut services = services(Arc::clone(&model), shelf(Duration::ZERO));
     services.config.depth = None;
-    services.config.max_cost_usd_per_day = Some(1.0);
+    services.config.per_day.cost_usd = Some(1.0);
     let day = jiff::civil::date(2026, 11, 24);
     // What earlier runs of the day took.
-    services.store.add_cost(day, 0.999).await.unwrap();
+    let spend = async |services: &Services, usd| {
+        let more = DaySpent { usd, ..DaySpent::default() };
+        day::spend(services.store.as_ref(), day, more).await.unwrap().usd
+    };
+    spend(&services, 0.999).await;
     let response = handle(&event(), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
     let document = response.runs[0].document.as_ref().unwrap();
     assert_eq!(document.data["depth"]["depth"], "brief", "{}", document.data["depth"]);
-    let spent = services.store.add_cost(day, 0.0).await.unwrap();
+    let spent = spend(&services, 0.0).await;
     let cost = document.data["spent"]["cost_usd"].as_f64().unwrap();
     assert!(cost > 0.0 && (spent - 0.999 - cost).abs() < 1e-9, "{spent} with {cost}");
 
-    services.store.add_cost(day, 0.1).await.unwrap();
+    spend(&services, 0.1).await;
     let response =
         handle(&event_of(&[("b", "fn-1", 1)]), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
     let card = terminal::render(response.runs[0].document.as_ref().unwrap(), false);
@@ -447,7 +452,11 @@ impl Store for Forgetful {
         forgotten()
     }
 
-    fn add_cost(&self, _: jiff::civil::Date, _: f64) -> BoxFuture<'_, Result<f64, StoreError>> {
+    fn read<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Item>>, StoreError>> {
+        forgotten()
+    }
+
+    fn write<'a>(&'a self, _: &'a [Change]) -> BoxFuture<'a, Result<bool, StoreError>> {
         forgotten()
     }
 }

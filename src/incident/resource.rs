@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::{Alarm, Trigger};
+use crate::id::SeriesKey;
 use crate::playbook::{self, Service};
 
 /// The thing that the alarm is about.
@@ -55,6 +56,19 @@ impl Resource {
         let named = naming_dimension(&alarm.attributes).filter(|name| !name.is_empty());
         let name = named.unwrap_or(&alarm.name).clone();
         Resource { namespace: String::new(), name, qualifier: None }
+    }
+
+    /// Returns the key of what the alarm watches, as exactly as its dimensions tell: two services of one name in two
+    /// clusters, or behind one load balancer, are not the same.
+    pub fn key(&self, alarm: &Alarm) -> SeriesKey {
+        let dimensions = alarm.metric().map(|metric| &metric.dimensions);
+        let values = |names: &Vec<String>| {
+            let values = names.iter().map(|name| dimensions?.get(name).map(String::as_str));
+            Some(values.collect::<Option<Vec<&str>>>()?.join("/"))
+        };
+        let identities = self.service().map(|service| service.identities.as_slice()).unwrap_or_default();
+        let name = identities.iter().find_map(values).unwrap_or_else(|| self.name.clone());
+        SeriesKey::of_resource(&alarm.place.account, &alarm.place.region, &self.namespace, &name)
     }
 
     /// Returns the name as a person reads it: of an ARN what stands behind the last colon.

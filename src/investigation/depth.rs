@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::budget::DayLeft;
 use crate::model::catalogue::Tier;
 
 /// How deep a run goes.
@@ -83,6 +84,8 @@ pub struct Considered {
     pub full_cost_usd: Option<f64>,
     /// What may be spent, US dollars: of the run, or what is left of the day where that is less.
     pub money_left_usd: f64,
+    /// What the day's limits leave.
+    pub day: DayLeft,
     /// What there is to read.
     pub features: Features,
 }
@@ -97,6 +100,7 @@ impl Considered {
             allowance: None,
             full_cost_usd: None,
             money_left_usd: f64::MAX,
+            day: DayLeft::default(),
             features: Features {
                 known: false,
                 lead: true,
@@ -142,6 +146,9 @@ const LEAST_TIME: Duration = Duration::from_secs(6);
 /// Least time for a plan, a look and a merge, at the two seconds that the fastest models take for each, twice over.
 const LEAST_TIME_FULL: Duration = Duration::from_secs(12);
 
+/// Tokens of a full run, in and out, as recorded runs took.
+const FULL_TOKENS: u64 = 66_000;
+
 /// Chooses the depth. What is asked for is done as far as time, quota and money of the day let it be done.
 pub fn choose(considered: &Considered) -> Choice {
     let choice = |depth, reason: String| Choice { depth, reason };
@@ -158,8 +165,8 @@ pub fn choose(considered: &Considered) -> Choice {
     if considered.time_left < LEAST_TIME {
         return choice(Depth::Facts, format!("{seconds} s are left, too few for an investigation"));
     }
-    if considered.money_left_usd <= 0.0 {
-        return choice(Depth::Facts, "the cost limit of the day was reached".into());
+    if let Some(limit) = considered.day.tripped() {
+        return choice(Depth::Facts, limit.as_str().into());
     }
     match considered.asked {
         // A person who asks for it by name gets it, whatever it waits for.
@@ -189,6 +196,14 @@ fn why_brief(considered: &Considered) -> Option<String> {
         return Some(format!(
             "a full run costs about ${cost:.2}, ${:.2} may be spent",
             considered.money_left_usd
+        ));
+    }
+    if let Some(calls) = considered.day.calls.filter(|calls| *calls < planned) {
+        return Some(format!("the call limit of the day leaves {calls} of {planned} planned calls"));
+    }
+    if let Some(tokens) = considered.day.tokens.filter(|tokens| *tokens < FULL_TOKENS) {
+        return Some(format!(
+            "a full run takes about {FULL_TOKENS} tokens, {tokens} are left of the day's limit"
         ));
     }
     let features = considered.features;
@@ -229,12 +244,19 @@ mod tests {
         allowance: None,
         full_cost_usd: Some(0.30),
         money_left_usd: 0.50,
+        day: DayLeft { usd: None, calls: None, tokens: None },
         features: Features { known: false, lead: true, rivals: 0, logs: true, changes: true, evidence: true },
     };
 
     fn features(change: impl FnOnce(&mut Features)) -> Considered {
         let mut considered = PLAIN;
         change(&mut considered.features);
+        considered
+    }
+
+    fn day(change: fn(&mut DayLeft)) -> Considered {
+        let mut considered = PLAIN;
+        change(&mut considered.day);
         considered
     }
 
@@ -290,10 +312,18 @@ mod tests {
                 Depth::Full,
                 "automatic: log lines, changes, one lead to look into",
             ),
+            (day(|day| day.usd = Some(0.0)), Depth::Facts, "the cost limit of the day was reached"),
+            (day(|day| day.calls = Some(0)), Depth::Facts, "the call limit of the day was reached"),
+            (day(|day| day.tokens = Some(0)), Depth::Facts, "the token limit of the day was reached"),
             (
-                Considered { money_left_usd: 0.0, ..PLAIN },
-                Depth::Facts,
-                "the cost limit of the day was reached",
+                day(|day| day.calls = Some(3)),
+                Depth::Brief,
+                "the call limit of the day leaves 3 of 11 planned calls",
+            ),
+            (
+                day(|day| day.tokens = Some(20_000)),
+                Depth::Brief,
+                "a full run takes about 66000 tokens, 20000 are left of the day's limit",
             ),
             (
                 Considered { time_left: seconds(9), ..PLAIN },

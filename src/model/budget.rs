@@ -18,8 +18,45 @@ pub struct Limits {
     pub calls: u32,
     /// Tokens, in and out.
     pub tokens: u64,
-    /// US dollars left of what may be spent in a day, where that is limited.
-    pub day_left_usd: Option<f64>,
+    /// What the day's limits leave.
+    pub day: DayLeft,
+}
+
+/// Most that all runs of a UTC day may spend; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PerDay {
+    /// US dollars.
+    pub cost_usd: Option<f64>,
+    /// Answered calls.
+    pub calls: Option<u32>,
+    /// Tokens, in and out.
+    pub tokens: Option<u64>,
+}
+
+/// What is left of a day's limits; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct DayLeft {
+    /// US dollars.
+    pub usd: Option<f64>,
+    /// Answered calls.
+    pub calls: Option<u32>,
+    /// Tokens, in and out.
+    pub tokens: Option<u64>,
+}
+
+impl DayLeft {
+    /// Returns the limit that leaves nothing.
+    pub fn tripped(&self) -> Option<Tripped> {
+        if self.usd.is_some_and(|left| left <= 0.0) {
+            Some(Tripped::Day)
+        } else if self.calls == Some(0) {
+            Some(Tripped::DayCalls)
+        } else if self.tokens == Some(0) {
+            Some(Tripped::DayTokens)
+        } else {
+            None
+        }
+    }
 }
 
 /// Which limit ended the asking.
@@ -34,6 +71,10 @@ pub enum Tripped {
     Tokens,
     /// The cost limit of the day, over all runs.
     Day,
+    /// The call limit of the day.
+    DayCalls,
+    /// The token limit of the day.
+    DayTokens,
 }
 
 impl Tripped {
@@ -44,6 +85,8 @@ impl Tripped {
             Tripped::Calls => "the call limit of the run was reached",
             Tripped::Tokens => "the token limit of the run was reached",
             Tripped::Day => "the cost limit of the day was reached",
+            Tripped::DayCalls => "the call limit of the day was reached",
+            Tripped::DayTokens => "the token limit of the day was reached",
         }
     }
 }
@@ -170,11 +213,18 @@ impl Budget {
 fn tripped(spent: &Spent, under_way: u32, limits: Limits) -> Option<Tripped> {
     // A model without a known price is bounded by calls and tokens only.
     let above = |limit: f64| spent.cost_usd.is_some_and(|cost| cost >= limit);
-    if spent.total_calls() + under_way >= limits.calls {
+    let calls = spent.total_calls() + under_way;
+    let tokens = spent.usage.all_input() + spent.usage.output;
+    let day = limits.day;
+    if day.calls.is_some_and(|left| left < limits.calls && calls >= left) {
+        Some(Tripped::DayCalls)
+    } else if calls >= limits.calls {
         Some(Tripped::Calls)
-    } else if spent.usage.all_input() + spent.usage.output >= limits.tokens {
+    } else if day.tokens.is_some_and(|left| left < limits.tokens && tokens >= left) {
+        Some(Tripped::DayTokens)
+    } else if tokens >= limits.tokens {
         Some(Tripped::Tokens)
-    } else if limits.day_left_usd.is_some_and(|left| left < limits.cost_usd && above(left)) {
+    } else if day.usd.is_some_and(|left| left < limits.cost_usd && above(left)) {
         Some(Tripped::Day)
     } else if above(limits.cost_usd) {
         Some(Tripped::Cost)
@@ -187,7 +237,18 @@ fn tripped(spent: &Spent, under_way: u32, limits: Limits) -> Option<Tripped> {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { cost_usd: 0.10, calls: 3, tokens: 1_000_000, day_left_usd: None };
+    const LIMITS: Limits = Limits {
+        cost_usd: 0.10,
+        calls: 3,
+        tokens: 1_000_000,
+        day: DayLeft { usd: None, calls: None, tokens: None },
+    };
+
+    fn day(change: fn(&mut DayLeft)) -> Limits {
+        let mut limits = LIMITS;
+        change(&mut limits.day);
+        limits
+    }
 
     #[test]
     fn each_limit_ends_the_asking_and_is_named() {
@@ -198,8 +259,12 @@ mod tests {
             (LIMITS, 1, dear, Some(Tripped::Cost)),
             (LIMITS, 3, Usage::default(), Some(Tripped::Calls)),
             (Limits { tokens: 40_000, ..LIMITS }, 1, dear, Some(Tripped::Tokens)),
-            (Limits { day_left_usd: Some(0.05), ..LIMITS }, 1, dear, Some(Tripped::Day)),
-            (Limits { day_left_usd: Some(9.0), ..LIMITS }, 1, dear, Some(Tripped::Cost)),
+            (day(|day| day.usd = Some(0.05)), 1, dear, Some(Tripped::Day)),
+            (day(|day| day.usd = Some(9.0)), 1, dear, Some(Tripped::Cost)),
+            (day(|day| day.calls = Some(2)), 2, Usage::default(), Some(Tripped::DayCalls)),
+            (day(|day| day.calls = Some(9)), 3, Usage::default(), Some(Tripped::Calls)),
+            (day(|day| day.tokens = Some(30_000)), 1, dear, Some(Tripped::DayTokens)),
+            (day(|day| day.tokens = Some(0)), 0, Usage::default(), Some(Tripped::DayTokens)),
         ] {
             let budget = Budget::new(limits);
             for _ in 0..calls {

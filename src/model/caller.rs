@@ -335,7 +335,9 @@ impl Caller {
                 wait,
             });
         };
-        entrance.enter(request, deadline, self.backoff.shortest_call, tell).await.map(Some)
+        let place = entrance.enter(request, deadline, self.backoff.shortest_call, tell).await;
+        self.ladder.tell_lost(&self.observer);
+        place.map(Some)
     }
 
     /// Says why a request had no place: `its quota of 1 request a minute has the next place in 58 s, 12 s are left`.
@@ -419,7 +421,7 @@ impl Caller {
         let took = watch.elapsed();
         match (place, &result) {
             (Some(place), Ok(reply)) => place.answered(reply.usage),
-            (Some(place), Err(error)) => place.failed(error),
+            (Some(place), Err(error)) => place.failed(error).await,
             (None, _) => {}
         }
         match &result {

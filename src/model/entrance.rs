@@ -1,17 +1,24 @@
 //! The way to one model: a place in the minute, then a place among the calls under way. The one caller of both.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Deadline, Stopwatch};
 use crate::model::gate::{Gate, Permit};
-use crate::model::pace::{Exceeded, Pace, Quota, Ticket};
+use crate::model::pace::shared::{Seen, Shared};
+use crate::model::pace::{Exceeded, Pace, Quota, Ticket, slack};
 use crate::model::{ConverseRequest, ErrorClass, ModelError, ModelId, Usage};
+use crate::store::{Store, StoreError};
 
 /// What stands before one model.
 #[derive(Debug)]
 pub struct Entrance {
     gate: Gate,
     pace: Pace,
+    /// The account of all processes, where there is one.
+    shared: Option<Shared>,
+    /// Why that account did not answer, until somebody takes note.
+    lost: Mutex<Option<StoreError>>,
     /// Tokens of quota that one token of output takes.
     burn_down: u64,
 }
@@ -41,7 +48,44 @@ pub enum NoPlace {
 impl Entrance {
     /// Returns the way to `model` with `widest` calls at once.
     pub fn new(model: &ModelId, widest: u32, quota: Quota, minute: Duration) -> Self {
-        Entrance { gate: Gate::new(widest), pace: Pace::new(quota, minute), burn_down: burn_down(model) }
+        Entrance {
+            gate: Gate::new(widest),
+            pace: Pace::new(quota, minute),
+            shared: None,
+            lost: Mutex::default(),
+            burn_down: burn_down(model),
+        }
+    }
+
+    /// Keeps the pace together with the other processes that use the store.
+    pub(crate) fn share(&mut self, store: Arc<dyn Store>, model: &ModelId, minute: Duration) {
+        self.shared = Some(Shared::new(store, model.as_str(), minute, slack(minute)));
+    }
+
+    /// Learns what other processes have sent and were refused.
+    pub async fn look(&self) {
+        if let Some(shared) = &self.shared {
+            self.seen(shared.look().await);
+        }
+    }
+
+    /// Returns why the account of all processes did not answer, once; then the pace is this process's own.
+    pub fn take_lost(&self) -> Option<StoreError> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Takes over what the account says, if it says anything.
+    fn seen(&self, answer: Result<Seen, StoreError>) -> Option<Seen> {
+        match answer {
+            Ok(seen) => {
+                self.pace.see(&seen);
+                Some(seen)
+            }
+            Err(error) => {
+                *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                None
+            }
+        }
     }
 
     /// Returns how many calls may be under way now.
@@ -74,7 +118,8 @@ impl Entrance {
         mut waiting: impl FnMut(Duration),
     ) -> Result<Place<'_>, NoPlace> {
         let watch = Stopwatch::start();
-        let ticket = self.pace.queue(reserved(request));
+        let tokens = reserved(request);
+        let ticket = self.pace.queue(tokens);
         loop {
             let wait = ticket.wait().ok_or(NoPlace::TooLarge)?;
             if wait + shortest_call > deadline.time_left() {
@@ -88,8 +133,21 @@ impl Entrance {
             let entered = tokio::time::timeout_at(deadline.instant(), self.gate.enter()).await;
             let permit = entered.map_err(|_| NoPlace::OutOfTime)?;
             // While the gate was closed, or a refusal taught a lower rate, the place may have moved.
-            if ticket.take() {
-                return Ok(Place { entrance: self, ticket, permit, waited: watch.elapsed() });
+            if !ticket.take() {
+                continue;
+            }
+            let elsewhere = match &self.shared {
+                // A store that fails costs the common pace, never the call.
+                Some(shared) => self.seen(shared.enter(ticket.id(), tokens, self.pace.quota()).await),
+                None => None,
+            };
+            match elsewhere.map(|seen| seen.wait) {
+                None | Some(Some(Duration::ZERO)) => {
+                    return Ok(Place { entrance: self, ticket, permit, waited: watch.elapsed() });
+                }
+                // Others were faster: what they sent counts from here on.
+                Some(Some(_)) => ticket.give_back(),
+                Some(None) => return Err(NoPlace::TooLarge),
             }
         }
     }
@@ -105,12 +163,16 @@ impl Place<'_> {
     }
 
     /// Ends the call with an error; throttling narrows the gate and teaches the pace.
-    pub fn failed(self, error: &ModelError) {
+    pub async fn failed(self, error: &ModelError) {
         if error.class == ErrorClass::Throttled {
             // `Too many tokens, please wait before trying again.`; every other text means requests.
             let tokens = error.message.to_lowercase().contains("too many tokens");
-            self.ticket.refused(if tokens { Exceeded::Tokens } else { Exceeded::Requests });
+            let exceeded = if tokens { Exceeded::Tokens } else { Exceeded::Requests };
+            self.ticket.refused(exceeded);
             self.entrance.gate.narrow();
+            if let Some(shared) = &self.entrance.shared {
+                self.entrance.seen(shared.refused(self.ticket.id(), exceeded).await);
+            }
         }
     }
 }

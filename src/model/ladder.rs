@@ -1,29 +1,35 @@
 //! The models in the order in which they are tried, and what is known about those that did not answer.
 //!
 //! A rung that is dead (retired or unknown: for good; denied: for 15 minutes) is remembered while the process lives, so
-//! that a warm container asks it once. A rung that was throttled is left for one run only.
+//! that a warm container asks it once; with a store it is asked once a day by all of them. A rung that was throttled is
+//! left for one run only.
 
 pub mod plan;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
-use crate::clock::Stopwatch;
+use crate::clock::{Clock, Deadline, Timestamp};
 use crate::model::catalogue::Tier;
 use crate::model::entrance::Entrance;
 use crate::model::ladder::plan::Plan;
 use crate::model::pace::Quotas;
 use crate::model::{ErrorClass, Failure, Model, ModelId, catalogue, quota};
 use crate::run::{Observer, RunEvent};
+use crate::store::{Store, StoreError, update};
 
 /// The configured models, best first.
-#[derive(Debug)]
 pub struct Ladder {
     rungs: Vec<Rung>,
-    dead: Mutex<BTreeMap<ModelId, (Failure, Stopwatch)>>,
+    dead: Mutex<BTreeMap<ModelId, Dead>>,
+    /// What the processes share, where they do.
+    store: Option<Arc<dyn Store>>,
+    /// The provider's minute: shorter only against an emulator.
+    minute: Duration,
     /// Profiles that stand for rungs which refused to be called by their own id.
     spelled: Mutex<BTreeMap<ModelId, ModelId>>,
     /// Region of Bedrock, and whether a profile may be global; empty and false where the ladder was not planned.
@@ -41,6 +47,29 @@ struct Rung {
     entrance: Entrance,
 }
 
+/// A rung that does not answer, as the process remembers it.
+#[derive(Debug, Clone)]
+struct Dead {
+    failure: Failure,
+    /// Until when; `None` for the life of the process.
+    until: Option<Deadline>,
+    /// Whether other processes know it.
+    told: bool,
+}
+
+/// The same as the store keeps it.
+#[derive(Default, Serialize, Deserialize)]
+struct DeadElsewhere {
+    failure: Option<Failure>,
+    until: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Ladder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ladder({:?})", self.models().collect::<Vec<_>>())
+    }
+}
+
 impl Ladder {
     /// Returns a ladder of the primary and its fallbacks, each with its pace; repetitions are dropped.
     pub fn new(models: impl IntoIterator<Item = ModelId>, widest: u32, quotas: &Quotas) -> Self {
@@ -54,11 +83,84 @@ impl Ladder {
         Ladder {
             rungs,
             dead: Mutex::default(),
+            store: None,
+            minute: quotas.minute,
             spelled: Mutex::default(),
             region: String::new(),
             allow_global: false,
             quotas_asked: OnceCell::new(),
         }
+    }
+
+    /// Shares pace and dead rungs with the other processes that use the store.
+    #[must_use]
+    pub fn sharing(mut self, store: &Arc<dyn Store>) -> Self {
+        for rung in &mut self.rungs {
+            rung.entrance.share(Arc::clone(store), &rung.model, self.minute);
+        }
+        self.store = Some(Arc::clone(store));
+        self
+    }
+
+    /// Learns what other processes know: dead rungs, what they have sent and what they were refused.
+    pub async fn read_shared(&self, observer: &Observer) {
+        let Some(store) = &self.store else { return };
+        let looks = self.rungs.iter().map(|rung| rung.entrance.look());
+        let keys: Vec<String> = self.models().map(dead_item).collect();
+        let (_, read) = futures::join!(futures::future::join_all(looks), store.read(&keys));
+        self.tell_lost(observer);
+        let items = match read {
+            Ok(items) => items,
+            Err(error) => return Self::not_shared(observer, &error),
+        };
+        let now = Clock::Wall.now();
+        for (rung, item) in self.rungs.iter().zip(items) {
+            let known = item.and_then(|item| serde_json::from_value::<DeadElsewhere>(item.value).ok());
+            let Some(DeadElsewhere { failure: Some(failure), until: Some(until) }) = known else { continue };
+            let Ok(left) = Duration::try_from(until.duration_since(now)) else { continue };
+            if self.known_dead(&rung.model).is_none() {
+                let dead = Dead { failure, until: Some(Deadline::after(left)), told: true };
+                self.dead.lock().unwrap_or_else(PoisonError::into_inner).insert(rung.model.clone(), dead);
+            }
+        }
+    }
+
+    /// Tells other processes of the rungs that were found dead here.
+    pub async fn tell_dead(&self, observer: &Observer) {
+        let Some(store) = &self.store else { return };
+        let untold: Vec<(ModelId, Failure)> = {
+            let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+            let untold = dead.iter_mut().filter(|(_, dead)| !dead.told);
+            let told = |(model, dead): (&ModelId, &mut Dead)| {
+                dead.told = true;
+                (model.clone(), dead.failure.clone())
+            };
+            untold.map(told).collect()
+        };
+        for (model, failure) in untold {
+            let kept = memory(failure.class).unwrap_or_default().min(DEAD_KEPT);
+            let until = Clock::Wall.now().checked_add(kept).ok();
+            let item = dead_item(&model);
+            let told = update(store.as_ref(), &item, kept, |dead: &mut DeadElsewhere| {
+                *dead = DeadElsewhere { failure: Some(failure.clone()), until };
+            });
+            if let Err(error) = told.await {
+                Self::not_shared(observer, &error);
+            }
+        }
+    }
+
+    /// Tells that the common pace was not kept, once each time.
+    pub(crate) fn tell_lost(&self, observer: &Observer) {
+        for lost in self.rungs.iter().filter_map(|rung| rung.entrance.take_lost()) {
+            Self::not_shared(observer, &lost);
+        }
+    }
+
+    fn not_shared(observer: &Observer, error: &StoreError) {
+        let message =
+            format!("the store did not answer, pace and dead models are this container's own: {error}");
+        observer.emit(RunEvent::Warning { message });
     }
 
     /// Asks the account what it lets through of each model, once a process: what is listed paces the rungs, where the
@@ -152,19 +254,29 @@ impl Ladder {
     /// Returns why a model is known dead, if it is.
     pub fn known_dead(&self, model: &ModelId) -> Option<Failure> {
         let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        let (failure, since) = dead.get(model)?;
-        let over = memory(failure.class).is_none_or(|memory| since.elapsed() >= memory);
+        let Dead { failure, until, .. } = dead.get(model)?;
+        let over = until.is_some_and(|until| until.time_left().is_zero());
         (!over).then(|| failure.clone())
     }
 
     /// Remembers that a model is dead, where its failure is of a kind that lasts.
     pub fn remember(&self, model: &ModelId, failure: &Failure) {
         // What is remembered keeps its first moment: a run that heeds it learns nothing new.
-        if memory(failure.class).is_some() && self.known_dead(model).is_none() {
+        if let Some(memory) = memory(failure.class)
+            && self.known_dead(model).is_none()
+        {
+            let until = (memory < Duration::MAX).then(|| Deadline::after(memory));
             let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-            dead.insert(model.clone(), (failure.clone(), Stopwatch::start()));
+            dead.insert(model.clone(), Dead { failure: failure.clone(), until, told: false });
         }
     }
+}
+
+/// How long other processes are told of a dead rung: then one of them tries it again.
+const DEAD_KEPT: Duration = Duration::from_hours(24);
+
+fn dead_item(model: &ModelId) -> String {
+    format!("rung#{model}")
 }
 
 /// How long a failure is remembered; `None` where it says nothing beyond the run.
@@ -192,8 +304,6 @@ fn memory(class: ErrorClass) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use futures::future::BoxFuture;
 
     use super::*;
@@ -230,6 +340,32 @@ mod tests {
         tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!((ladder.known_dead(&denied), ladder.known_dead(&subscribing)), (None, None));
         assert!(ladder.known_dead(&retired).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_rung_that_one_process_finds_dead_is_passed_over_by_the_others_and_says_why() {
+        let store: Arc<dyn Store> = Arc::new(crate::store::memory::MemoryStore::default());
+        let [retired, denied, busy] = ["a", "b", "c"].map(ModelId::from);
+        let ladder = || {
+            Ladder::new([retired.clone(), denied.clone(), busy.clone()], 4, &Quotas::default())
+                .sharing(&store)
+        };
+        let (one, other) = (ladder(), ladder());
+        let observer = Observer::new(Vec::new());
+        one.remember(&retired, &failure(ErrorClass::EndOfLife));
+        one.remember(&denied, &failure(ErrorClass::AccessDenied));
+        one.remember(&busy, &failure(ErrorClass::Throttled));
+        one.tell_dead(&observer).await;
+        assert_eq!(other.known_dead(&retired), None);
+        other.read_shared(&observer).await;
+        assert_eq!(other.known_dead(&retired), Some(failure(ErrorClass::EndOfLife)));
+        assert_eq!(other.known_dead(&denied), Some(failure(ErrorClass::AccessDenied)));
+        assert_eq!(other.known_dead(&busy), None);
+        // What was learned from the store is not told to it again.
+        let key = [dead_item(&retired)];
+        let before = store.read(&key).await.unwrap();
+        other.tell_dead(&observer).await;
+        assert_eq!(store.read(&key).await.unwrap(), before);
     }
 
     /// Lists its quotas after a while, or refuses to.

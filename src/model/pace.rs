@@ -1,17 +1,24 @@
 //! Requests and tokens a minute of one model: when the next request may go, by a quota that was given or learned.
 //!
 //! The decision is pure: what was sent, what waits before, the quota and the time in, a moment out. [`Pace`] keeps the
-//! account of one model for all runs of the process; `entrance` is the one caller that waits.
+//! account of one model for all runs of the process, and [`shared`] for all processes; `entrance` is the one caller that
+//! waits.
+
+pub(crate) mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use self::shared::Seen;
 use crate::clock::Stopwatch;
+use crate::id::Seed;
 use crate::model::{ModelId, geography};
 
 /// What a provider lets through of one model in a minute; `None` is not known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// Requests a minute.
     pub requests: Option<u32>,
@@ -67,6 +74,11 @@ const LEARNED_FOR: u32 = 30;
 /// A request reaches the provider later than it is sent, one sooner than another: the minute is taken this much longer.
 const LEAST_SLACK: Duration = Duration::from_millis(250);
 
+/// Returns how much longer than the provider's minute one is taken.
+pub(crate) fn slack(minute: Duration) -> Duration {
+    (minute / 20).max(LEAST_SLACK)
+}
+
 /// The account of one model.
 #[derive(Debug)]
 pub struct Pace {
@@ -82,9 +94,10 @@ pub struct Pace {
 
 #[derive(Debug, Default)]
 struct State {
-    next_id: u64,
     /// In order of sending.
     sent: Vec<Sent>,
+    /// What other processes sent, as far as their account was read.
+    elsewhere: Vec<Sent>,
     /// In order of asking.
     waiting: Vec<Waiting>,
     /// What the account lists, once that was read.
@@ -117,7 +130,7 @@ impl Pace {
     pub fn new(configured: Quota, minute: Duration) -> Self {
         Pace {
             configured,
-            minute: minute + (minute / 20).max(LEAST_SLACK),
+            minute: minute + slack(minute),
             learned_for: minute * LEARNED_FOR,
             since: Stopwatch::start(),
             state: Mutex::default(),
@@ -127,11 +140,31 @@ impl Pace {
     /// Joins the queue with a request that will count for so many tokens.
     pub fn queue(&self, tokens: u64) -> Ticket<'_> {
         self.with(|state| {
-            let id = state.next_id;
-            state.next_id += 1;
+            // Told apart from those of other processes; no run depends on it.
+            let id = Seed::random().0;
             state.waiting.push(Waiting { id, tokens });
             Ticket { pace: self, id }
         })
+    }
+
+    /// Takes over what the account of all processes says.
+    pub(crate) fn see(&self, seen: &Seen) {
+        self.with(|state| {
+            let now = self.since.elapsed();
+            let here: Vec<u64> = state.sent.iter().map(|sent| sent.id).collect();
+            let others = seen.sent.iter().filter(|(id, ..)| !here.contains(id));
+            let sent = |(id, age, tokens): &(u64, Duration, u64)| Sent {
+                id: *id,
+                at: now.saturating_sub(*age),
+                tokens: *tokens,
+            };
+            state.elsewhere = others.map(sent).collect();
+            if seen.learned != Quota::default() {
+                let known = state.learned.filter(|(_, at)| now < *at + self.learned_for);
+                state.learned =
+                    Some((known.map_or(seen.learned, |(known, _)| less(known, seen.learned)), now));
+            }
+        });
     }
 
     /// Takes over what the account lists.
@@ -148,7 +181,7 @@ impl Pace {
     pub fn room(&self, calls: u32, tokens: u64, time: Duration) -> u32 {
         self.with(|state| {
             let (now, quota) = (self.since.elapsed(), self.in_force(state));
-            let mut sent = state.sent.clone();
+            let mut sent = state.sent();
             let places = state.waiting.iter().map(|waiting| waiting.tokens);
             for waiting in places {
                 sent.extend(place(&sent, waiting, quota, self.minute, now).map(|at| Sent {
@@ -182,11 +215,36 @@ impl Pace {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.since.elapsed();
         state.sent.retain(|sent| sent.at + self.minute > now);
+        state.elsewhere.retain(|sent| sent.at + self.minute > now);
         change(&mut state)
     }
 }
 
+impl State {
+    /// Returns what was sent, here and elsewhere, in order of time.
+    fn sent(&self) -> Vec<Sent> {
+        let mut sent: Vec<Sent> = self.sent.iter().chain(&self.elsewhere).copied().collect();
+        sent.sort_by_key(|sent| sent.at);
+        sent
+    }
+}
+
 impl Ticket<'_> {
+    /// Its number in the account.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Gives a place back that other processes do not leave it, and joins the queue again.
+    pub(crate) fn give_back(&self) {
+        self.pace.with(|state| {
+            if let Some(at) = state.sent.iter().position(|sent| sent.id == self.id) {
+                let sent = state.sent.remove(at);
+                state.waiting.insert(0, Waiting { id: self.id, tokens: sent.tokens });
+            }
+        });
+    }
+
     /// Returns how long to wait before it is worth asking again; zero means that the request may go, `None` that it is
     /// larger than a minute's tokens and never may.
     pub fn wait(&self) -> Option<Duration> {
@@ -221,15 +279,7 @@ impl Ticket<'_> {
     pub fn refused(&self, exceeded: Exceeded) {
         self.pace.with(|state| {
             state.sent.retain(|sent| sent.id != self.id);
-            if state.sent.is_empty() {
-                return;
-            }
-            let requests = u32::try_from(state.sent.len()).unwrap_or(u32::MAX);
-            let tokens = state.sent.iter().map(|sent| sent.tokens).sum();
-            let found = match exceeded {
-                Exceeded::Requests => Quota { requests: Some(requests), tokens: None },
-                Exceeded::Tokens => Quota { requests: None, tokens: Some(tokens) },
-            };
+            let Some(found) = taught(&state.sent(), exceeded) else { return };
             let now = self.pace.since.elapsed();
             let known = state.learned.filter(|(_, at)| now < *at + self.pace.learned_for);
             state.learned = Some((known.map_or(found, |(known, _)| less(known, found)), now));
@@ -239,7 +289,7 @@ impl Ticket<'_> {
     /// Returns the moment of the request's place behind those that asked before it.
     fn place(&self, state: &State, now: Duration) -> Option<Duration> {
         let quota = self.pace.in_force(state);
-        let mut sent = state.sent.clone();
+        let mut sent = state.sent();
         for waiting in &state.waiting {
             let at = place(&sent, waiting.tokens, quota, self.pace.minute, now);
             if waiting.id == self.id {
@@ -274,6 +324,20 @@ fn place(sent: &[Sent], tokens: u64, quota: Quota, minute: Duration, now: Durati
     // Room comes only when an earlier request grows older than a minute.
     let later = sent.iter().map(|sent| sent.at + minute).filter(|at| *at > earliest);
     std::iter::once(earliest).chain(later).find(fits)
+}
+
+/// Returns what a refusal teaches beside what else was sent in its minute: that much was let through. Where nothing was,
+/// the rate is somebody else's doing.
+fn taught(sent: &[Sent], exceeded: Exceeded) -> Option<Quota> {
+    if sent.is_empty() {
+        return None;
+    }
+    Some(match exceeded {
+        Exceeded::Requests => {
+            Quota { requests: Some(u32::try_from(sent.len()).unwrap_or(u32::MAX)), tokens: None }
+        }
+        Exceeded::Tokens => Quota { requests: None, tokens: Some(sent.iter().map(|sent| sent.tokens).sum()) },
+    })
 }
 
 /// Returns the smaller of two quotas, rate by rate.

@@ -5,18 +5,16 @@
 mod card;
 mod details;
 mod footer;
+mod notice;
 mod sections;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::alarm::AlarmState;
 use crate::analysis::Analysis;
-use crate::analysis::forced::TestAlarm;
-use crate::clock::Timestamp;
 use crate::diagnosis::GivenUp;
-use crate::evidence::text::{clock_time, moment, number, second};
-use crate::evidence::{Body, Ledger, console};
+use crate::evidence::{Body, Ledger};
 use crate::finding::claim::Piece;
 use crate::finding::{Checked, ClaimKind, Verdict, VerdictKind, verify};
 use crate::gather::recheck::Condition;
@@ -28,8 +26,10 @@ use crate::model::budget::Spent;
 use crate::model::catalogue;
 use crate::model::ladder::Ladder;
 use crate::redact::Redacted;
-use crate::report::document::{Detail, Document, FORMAT, Line, Span};
+use crate::report::document::{Document, FORMAT, Line, Span};
 use crate::report::steps::{self, Step};
+use crate::store::incidents::OpenIncident;
+pub use notice::{Earlier, firing_again, linked, own_alarm, state_change, test_alarm};
 
 /// Most citations behind a sentence; more are noise on a phone, and the report JSON has all of them.
 const MOST_MARKS: usize = 3;
@@ -56,8 +56,10 @@ pub struct Told<'a> {
     pub today: &'a str,
     /// What a person wants to know, where the run is to answer a question.
     pub question: Option<&'a str>,
-    /// Names of alarms of the same resource that this report answers as well.
-    pub also: &'a [String],
+    /// Other alarms that this report answers as well.
+    pub also: &'a [Also],
+    /// The incident that is looked at again, because this alarm's metric moved first.
+    pub second_look: Option<&'a OpenIncident>,
     /// Why they were not asked, where they were not.
     pub why_facts: Option<&'a str>,
     /// Models that were left, why, and what that means.
@@ -68,6 +70,15 @@ pub struct Told<'a> {
     pub log_groups: &'a [String],
     /// How long the run took so far.
     pub took: std::time::Duration,
+}
+
+/// An alarm that another one's report answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Also {
+    /// Its name.
+    pub alarm: String,
+    /// Why it belongs there; `None` where it came in one event with the other, on the same resource.
+    pub because: Option<String>,
 }
 
 impl<'a> Told<'a> {
@@ -203,195 +214,6 @@ pub fn document(told: &Told<'_>) -> Document {
     }
 }
 
-/// What was reported when the alarm went off, as far as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Earlier {
-    /// When it went off.
-    pub went_off: Timestamp,
-    /// The run that reported it.
-    pub run_id: RunId,
-    /// What that run came to: `cause_shown`, `facts_only`.
-    pub outcome: String,
-    /// What its computed lead was, where there was one.
-    pub lead: Option<String>,
-    /// Name of the alarm that was reported.
-    #[serde(default)]
-    pub alarm: String,
-    /// When its metric first breached, as far as the event told.
-    #[serde(default)]
-    pub first_breach: Option<Timestamp>,
-}
-
-impl Earlier {
-    /// Says what came of it, in words.
-    fn told(&self) -> String {
-        match self.outcome.as_str() {
-            "merged" => "as one incident with another alarm".to_owned(),
-            outcome => outcome.replace('_', " "),
-        }
-    }
-}
-
-/// Composes the notice of an OK or `INSUFFICIENT_DATA` transition: it is told and not investigated.
-pub fn state_change(incident: &Incident, run_id: &RunId, earlier: Option<&Earlier>) -> Document {
-    let (headline, sentence) = match incident.alarm.new_state {
-        AlarmState::Ok => ("RECOVERED", "The alarm is back within its threshold."),
-        AlarmState::InsufficientData => (
-            "NO DATA",
-            "CloudWatch has too few datapoints to judge. That can mean no traffic, or that what sends the data is gone.",
-        ),
-        AlarmState::Alarm => ("IN ALARM", "The alarm went off."),
-    };
-    let after = earlier.filter(|_| incident.alarm.new_state == AlarmState::Ok).map(|earlier| {
-        let minutes = (incident.alarm.changed_at.duration_since(earlier.went_off).as_secs() + 30) / 60;
-        let length = if minutes < 120 { format!("{minutes} min") } else { format!("{} h", minutes / 60) };
-        format!(
-            " It was in ALARM for {length}, from {}; run {} reported it: {}.",
-            moment(earlier.went_off),
-            earlier.run_id,
-            earlier.told()
-        )
-    });
-    let sentence = format!("{sentence}{}", after.unwrap_or_default());
-    let notice = Notice {
-        headline,
-        aside: "",
-        sentence,
-        limit: "Not investigated: only a change to ALARM is.",
-        outcome: "state_change",
-    };
-    notice.document(incident, run_id)
-}
-
-/// Composes the notice of an alarm that belongs to an incident that was reported: it says so in a line and costs no model.
-pub fn linked(incident: &Incident, run_id: &RunId, open: &Earlier) -> Document {
-    let notice = Notice {
-        headline: "ALSO FIRING",
-        aside: "",
-        sentence: format!(
-            "Linked to {}, which went off at {} on the same resource; run {} reported that: {}.",
-            open.alarm,
-            clock_time(open.went_off),
-            open.run_id,
-            open.told()
-        ),
-        limit: "Not investigated by itself: its metric did not move before that alarm's.",
-        outcome: "linked",
-    };
-    let mut document = notice.document(incident, run_id);
-    if let Some(data) = document.data.as_object_mut() {
-        data.insert("earlier".into(), serde_json::to_value(open).unwrap_or(Value::Null));
-    }
-    document
-}
-
-/// Composes the notice of an alarm that went off again soon after it was reported: nothing new would be found, and a
-/// flapping alarm must not spend the day's quota.
-pub fn firing_again(incident: &Incident, run_id: &RunId, earlier: &Earlier, until: Timestamp) -> Document {
-    let notice = Notice {
-        headline: "FIRING AGAIN",
-        aside: "",
-        sentence: format!(
-            "It went off at {} too; run {} reported that: {}.",
-            clock_time(earlier.went_off),
-            earlier.run_id,
-            earlier.told()
-        ),
-        limit: "Not investigated again before",
-        outcome: "firing_again",
-    };
-    let mut document = notice.document(incident, run_id);
-    if let Some(limit) = document.limits.first_mut() {
-        *limit = Line::text(format!("Not investigated again before {} UTC.", clock_time(until)));
-    }
-    if let Some(data) = document.data.as_object_mut() {
-        data.insert("earlier".into(), serde_json::to_value(earlier).unwrap_or(Value::Null));
-    }
-    document
-}
-
-/// Composes the notice of an alarm that somebody set by hand: everybody's way to see whether anything arrives.
-pub fn test_alarm(incident: &Incident, run_id: &RunId, test: &TestAlarm) -> Document {
-    let reason = Redacted::new(incident.alarm.reason.trim());
-    let newest = test.newest.map(|(at, value)| format!(" at {} and was {}", clock_time(at), number(value)));
-    let sentence = format!(
-        "Set by hand: \"{}\". {} was read{}; the alarm is at {}.",
-        card::cut(reason.as_str().to_owned(), MOST_TEST_REASON),
-        test.metric,
-        newest.unwrap_or_else(|| " and has no datapoint".into()),
-        number(test.threshold)
-    );
-    let notice = Notice {
-        headline: "TEST ALARM",
-        aside: " · the path works",
-        sentence,
-        limit: "Not investigated: the metric does not breach. No model was asked.",
-        outcome: "test_alarm",
-    };
-    notice.document(incident, run_id)
-}
-
-/// Composes the notice of an alarm on a part of the agent itself, which an investigation could set off again.
-pub fn own_alarm(incident: &Incident, run_id: &RunId) -> Document {
-    let notice = Notice {
-        headline: "THE AGENT ITSELF",
-        aside: " · its own alarm went off",
-        sentence: format!(
-            "{} is a part of sre-agent. Until it works again, alarms may come without a report.",
-            incident.resource.title()
-        ),
-        limit: "Not investigated: an investigation of itself could go round in circles.",
-        outcome: "own_alarm",
-    };
-    notice.document(incident, run_id)
-}
-
-/// Most characters of the reason that somebody gave to a test.
-const MOST_TEST_REASON: usize = 120;
-
-/// What is told without an investigation.
-struct Notice {
-    headline: &'static str,
-    /// What follows the headline on its line.
-    aside: &'static str,
-    sentence: String,
-    limit: &'static str,
-    outcome: &'static str,
-}
-
-impl Notice {
-    fn document(self, incident: &Incident, run_id: &RunId) -> Document {
-        let alarm = &incident.alarm;
-        let at = clock_time(alarm.changed_at);
-        let before = alarm.old_state.map(|state| format!(" (before: {state})")).unwrap_or_default();
-        let mut verdict = Line(vec![Span::Bold(self.headline.into())]);
-        if !self.aside.is_empty() {
-            verdict = verdict.with(self.aside);
-        }
-        Document {
-            format: FORMAT,
-            run_id: run_id.to_string(),
-            state: alarm.new_state,
-            recovered: alarm.new_state == AlarmState::Ok,
-            push: card::cut(format!("{}: {} at {at} UTC.", alarm.name, self.headline.to_lowercase()), 120),
-            title: card::title(incident),
-            condition: Line::text(format!("{} since ", alarm.new_state))
-                .with(Span::Time(alarm.changed_at))
-                .with(before),
-            verdict,
-            statement: vec![Line::text(self.sentence)],
-            impact: Vec::new(),
-            sections: Vec::new(),
-            limits: vec![Line::text(self.limit)],
-            links: vec![Span::Link { label: "Alarm".into(), url: console::alarm(&alarm.place, &alarm.name) }],
-            footer: vec![Line::text(format!("no model asked · run {run_id}"))],
-            details: Vec::<Detail>::new(),
-            data: json!({"alarm": {"name": alarm.name, "arn": alarm.arn}, "state": alarm.new_state,
-                         "at": second(alarm.changed_at), "outcome": self.outcome}),
-        }
-    }
-}
-
 /// The machine's part of the report.
 fn data(told: &Told<'_>) -> Value {
     let value = |part: Result<Value, serde_json::Error>| part.unwrap_or(Value::Null);
@@ -411,7 +233,8 @@ fn data(told: &Told<'_>) -> Value {
         "outcome": outcome_name(told.investigation, told.question.is_some()),
         "question": told.question.map(|question| Redacted::new(question).as_str().to_owned()),
         "alarm": {"name": told.incident.alarm.name, "arn": told.incident.alarm.arn},
-        "also_firing": told.also,
+        "also_firing": value(serde_json::to_value(told.also)),
+        "second_look_at": told.second_look.and_then(|open| open.first.as_ref()).map(|first| &first.run_id),
         "depth": value(serde_json::to_value(told.depth)),
         "as_of": told.incident.as_of,
         "incident": value(serde_json::to_value(told.incident)),

@@ -6,19 +6,17 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use jiff::civil::Date;
 
 use crate::clock::Deadline;
 use crate::id::{EventKey, SeriesKey};
 use crate::run::{RunRecord, Stage};
-use crate::store::{Begin, Store, StoreError};
+use crate::store::{Begin, Change, Item, Store, StoreError};
 
 /// Keeps leases and records in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     entries: Mutex<HashMap<EventKey, Entry>>,
-    /// The last day on which something was spent, and how much.
-    cost: Mutex<Option<(Date, f64)>>,
+    items: Mutex<HashMap<String, (Item, Deadline)>>,
 }
 
 #[derive(Debug, Default)]
@@ -79,23 +77,35 @@ impl Store for MemoryStore {
     fn latest<'a>(&'a self, series: &'a SeriesKey) -> BoxFuture<'a, Result<Option<RunRecord>, StoreError>> {
         let latest = self.with(|entries| {
             let dealt_with = entries.values().filter_map(|entry| Some((entry.saved, entry.record.as_ref()?)));
-            let of_series = dealt_with.filter(|(_, record)| {
-                let is_of = record.event.is_alarm_of(series) || record.resource.as_ref() == Some(series);
-                record.stage == Stage::Delivery && is_of
-            });
+            let of_series = dealt_with
+                .filter(|(_, record)| record.stage == Stage::Delivery && record.event.is_alarm_of(series));
             of_series.max_by_key(|(saved, _)| *saved).map(|(_, record)| record.clone())
         });
         async move { Ok(latest) }.boxed()
     }
 
-    fn add_cost(&self, day: Date, usd: f64) -> BoxFuture<'_, Result<f64, StoreError>> {
-        let sum = {
-            let mut cost = self.cost.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = cost.filter(|(known, _)| *known == day).map_or(0.0, |(_, sum)| sum);
-            *cost = Some((day, before + usd));
-            before + usd
+    fn read<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Item>>, StoreError>> {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |key: &String| {
+            let (item, until) = items.get(key)?;
+            (!until.time_left().is_zero()).then(|| item.clone())
         };
-        async move { Ok(sum) }.boxed()
+        let found = keys.iter().map(fresh).collect();
+        async move { Ok(found) }.boxed()
+    }
+
+    fn write<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        items.retain(|_, (_, until)| !until.time_left().is_zero());
+        let as_seen = |change: &Change| items.get(&change.key).map(|(item, _)| item.version) == change.seen;
+        let is_written = changes.iter().all(as_seen);
+        if is_written {
+            for change in changes {
+                let item = Item { version: change.seen.unwrap_or_default() + 1, value: change.value.clone() };
+                items.insert(change.key.clone(), (item, Deadline::after(change.kept)));
+            }
+        }
+        async move { Ok(is_written) }.boxed()
     }
 }
 
@@ -114,7 +124,6 @@ mod tests {
         RunRecord {
             format: RECORD_FORMAT,
             run_id: RunId::mint(Seed(1)),
-            resource: None,
             event: event(),
             stage,
             outcome: None,
@@ -147,13 +156,27 @@ mod tests {
         assert_eq!(store.begin(&event(), LEASE).await, Ok(Begin::Done(Box::new(record(Stage::Delivery)))));
     }
 
-    #[tokio::test]
-    async fn a_days_cost_is_summed_and_the_next_day_begins_at_nothing() {
+    fn change(key: &str, seen: Option<u64>, value: u64) -> Change {
+        Change { key: key.into(), seen, value: value.into(), kept: LEASE }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn items_are_written_all_or_none_and_only_as_they_were_seen() {
         let store = MemoryStore::default();
-        let (day, next) = (jiff::civil::date(2026, 11, 24), jiff::civil::date(2026, 11, 25));
-        for (day, usd, sum) in [(day, 0.0, 0.0), (day, 0.25, 0.25), (day, 0.5, 0.75), (next, 0.0, 0.0)] {
-            assert_eq!(store.add_cost(day, usd).await, Ok(sum));
-        }
+        let keys = ["a".to_owned(), "b".to_owned()];
+        let held = async || {
+            let found = store.read(&keys).await.unwrap();
+            found.into_iter().map(|item| item.map(|item| (item.version, item.value))).collect::<Vec<_>>()
+        };
+        assert_eq!(store.write(&[change("a", None, 1), change("b", None, 2)]).await, Ok(true));
+        // Another one was faster with one of two: neither is written.
+        assert_eq!(store.write(&[change("a", Some(1), 3), change("b", None, 4)]).await, Ok(false));
+        assert_eq!(held().await, [Some((1, 1.into())), Some((1, 2.into()))]);
+        assert_eq!(store.write(&[change("a", Some(1), 3)]).await, Ok(true));
+        assert_eq!(held().await, [Some((2, 3.into())), Some((1, 2.into()))]);
+        tokio::time::advance(LEASE).await;
+        assert_eq!(held().await, [None, None]);
+        assert_eq!(store.write(&[change("a", None, 5)]).await, Ok(true));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("id", "clock"),
     ("redact", "clock id"),
     ("run", "clock id redact"),
-    ("model", "clock id redact run"),
+    ("model", "clock id redact run store"),
     ("alarm", "clock id redact"),
     ("playbook", "clock id redact alarm"),
     ("incident", "clock id redact alarm playbook"),
@@ -30,7 +30,7 @@ const IMPORTS: &[(&str, &str)] = &[
     (
         "report",
         "clock id redact alarm playbook incident evidence analysis finding gather investigation model \
-         diagnosis",
+         diagnosis store",
     ),
     ("delivery", "clock id redact report run"),
     ("store", "clock id redact run"),

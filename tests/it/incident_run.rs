@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use jiff::civil::Date;
 use serde_json::{Value, json};
 use sre_agent::aws::{AwsTelemetry, Bedrock, SnsChannel, local, models};
 use sre_agent::clock::{Clock, Deadline};
@@ -18,7 +17,7 @@ use sre_agent::model::ladder::Ladder;
 use sre_agent::report::{Document, json as report_json, terminal};
 use sre_agent::run::{Observer, RunEvent, RunRecord, Stamped};
 use sre_agent::store::memory::MemoryStore;
-use sre_agent::store::{Begin, Store, StoreError};
+use sre_agent::store::{Begin, Change, Item, Store, StoreError};
 use sre_agent_emulator::{BedrockOptions, Emulator, Options, Scenario, Turns};
 
 use crate::script::{Turn, scripted};
@@ -261,7 +260,11 @@ impl Store for KeepingStore {
         self.inner.latest(series)
     }
 
-    fn add_cost(&self, day: Date, usd: f64) -> BoxFuture<'_, Result<f64, StoreError>> {
-        self.inner.add_cost(day, usd)
+    fn read<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Item>>, StoreError>> {
+        self.inner.read(keys)
+    }
+
+    fn write<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.inner.write(changes)
     }
 }

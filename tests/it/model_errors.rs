@@ -9,7 +9,7 @@ use sre_agent::aws::classify;
 use sre_agent::clock::Deadline;
 use sre_agent::id::Seed;
 use sre_agent::model::backoff::Backoff;
-use sre_agent::model::budget::{Budget, Limits};
+use sre_agent::model::budget::{Budget, DayLeft, Limits};
 use sre_agent::model::caller::{AskError, Caller, CallerParts};
 use sre_agent::model::ladder::Ladder;
 use sre_agent::model::ladder::plan::{Wanted, plan};
@@ -142,7 +142,7 @@ async fn ask(refuses: Refuses, error: ModelError, profiles: Result<Vec<String>, 
         model: Arc::<Refusing>::clone(&model),
         ladder: Arc::new(Ladder::planned(&planned, 4, &Quotas::default())),
         backoff: Backoff::default(),
-        budget: Budget::new(Limits { cost_usd: 1.0, calls: 20, tokens: 1_000_000, day_left_usd: None }),
+        budget: Budget::new(Limits { cost_usd: 1.0, calls: 20, tokens: 1_000_000, day: DayLeft::default() }),
         observer,
         seed: Seed(7),
         call_limit: Duration::from_mins(2),

@@ -19,6 +19,12 @@ pub(crate) struct Function {
     /// `AliasConfiguration` objects.
     #[serde(default)]
     pub(crate) aliases: Vec<Map<String, Value>>,
+    /// The resource policy, where it has one.
+    #[serde(default)]
+    pub(crate) policy: Option<Value>,
+    /// `EventSourceMappingConfiguration` objects.
+    #[serde(default)]
+    pub(crate) event_sources: Vec<Map<String, Value>>,
     #[serde(skip)]
     pub(crate) arn: String,
 }

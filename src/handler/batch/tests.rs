@@ -1,5 +1,6 @@
 //! Which alarms of one event run together, which in order and which side by side.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::*;

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::*;
-use crate::model::budget::Limits;
+use crate::model::budget::{DayLeft, Limits};
 use crate::model::pace::{Quota, Quotas};
 use crate::model::{Content, Message, Speaker, ToolChoice, Tuning, Usage};
 use crate::run::Stamped;
@@ -92,7 +92,7 @@ fn caller(model: Scripted, ladder: &Arc<Ladder>) -> (Caller, Arc<Mutex<Vec<RunEv
         ladder: Arc::clone(ladder),
         begin_with: None,
         backoff: Backoff::default(),
-        budget: Budget::new(Limits { cost_usd: 1.0, calls: 20, tokens: 100_000, day_left_usd: None }),
+        budget: Budget::new(Limits { cost_usd: 1.0, calls: 20, tokens: 100_000, day: DayLeft::default() }),
         observer,
         seed: Seed(7),
         call_limit: Duration::from_mins(2),
@@ -257,7 +257,12 @@ async fn ask_at_once(
             ladder: Arc::clone(ladder),
             begin_with: None,
             backoff: Backoff::default(),
-            budget: Budget::new(Limits { cost_usd: 1.0, calls: 99, tokens: 1_000_000, day_left_usd: None }),
+            budget: Budget::new(Limits {
+                cost_usd: 1.0,
+                calls: 99,
+                tokens: 1_000_000,
+                day: DayLeft::default(),
+            }),
             observer: Observer::new(Vec::new()),
             seed: Seed(run),
             call_limit: Duration::from_mins(2),

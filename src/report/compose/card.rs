@@ -12,6 +12,7 @@ use crate::incident::Incident;
 use crate::playbook::Role;
 use crate::redact::Redacted;
 use crate::report::compose::Told;
+use crate::report::compose::notice::names;
 use crate::report::document::{Document, Line, Span};
 
 /// What a phone shows of a push text.
@@ -287,7 +288,12 @@ fn lead_line(told: &Told<'_>, lead: &Lead) -> Line {
 
 /// Count, denominator, share, normal; then the sparkline.
 pub(super) fn impact(told: &Told<'_>) -> Vec<Line> {
-    let also = (!told.also.is_empty()).then(|| Line::text(format!("Also firing: {}", told.also.join(", "))));
+    let also = names(told.also.iter().map(|also| also.alarm.as_str()));
+    let also = (!also.is_empty()).then(|| Line::text(format!("Also firing: {also}")));
+    let second_look = told.second_look.and_then(|open| open.first.as_ref()).map(|first| {
+        Line::text(format!("Second look at {} (run {}): this metric moved first.", first.alarm, first.run_id))
+    });
+    let also = also.into_iter().chain(second_look);
     let Some(impact) = &told.analysis.impact else {
         return fired(told.incident).into_iter().map(Line::text).chain(also).collect();
     };

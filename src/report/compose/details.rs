@@ -16,8 +16,14 @@ use crate::report::document::{Detail, Line, Span};
 
 /// Returns the details in reading order; empty ones are left out.
 pub(super) fn details(told: &Told<'_>) -> Vec<Detail> {
-    let mut details =
-        vec![timeline(told), evidence(told), ruled_out(told), commands(told), not_checked(told)];
+    let mut details = vec![
+        timeline(told),
+        linked(told),
+        evidence(told),
+        ruled_out(told),
+        commands(told),
+        not_checked(told),
+    ];
     details.push(agents(told));
     details.push(models(told));
     details.retain(|detail| !detail.items.is_empty() || detail.code.is_some());
@@ -41,6 +47,13 @@ fn timeline(told: &Told<'_>) -> Detail {
         })
         .collect();
     detail("Timeline (UTC)", items)
+}
+
+/// Which other alarms belong to the incident, and why.
+fn linked(told: &Told<'_>) -> Detail {
+    let reason = |because: &Option<String>| because.clone().unwrap_or_else(|| "on the same resource".into());
+    let items = told.also.iter().map(|also| Line::text(format!("{}: {}", also.alarm, reason(&also.because))));
+    detail("Also firing", items.collect())
 }
 
 /// What was found about the incident, each with the way to see it again; what only served for comparison, and what
