@@ -407,7 +407,17 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
             None
         }
     });
-    for (key, given) in [("run.as_of", as_of.is_some()), ("run.seed", raw.run.seed.is_some())] {
+    if let Some(minute) = raw.run.minute_seconds {
+        if !(1..=60).contains(&minute) {
+            fault("run.minute_seconds", format!("{minute} is not between 1 and 60"));
+        }
+        quotas.minute = seconds(minute.clamp(1, 60));
+    }
+    for (key, given) in [
+        ("run.as_of", as_of.is_some()),
+        ("run.seed", raw.run.seed.is_some()),
+        ("run.minute_seconds", raw.run.minute_seconds.is_some()),
+    ] {
         if given && !endpoint_override {
             fault(
                 key,

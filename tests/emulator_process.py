@@ -48,14 +48,14 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def running(scenario: Path, allowed: Iterable[str] = ()) -> Iterator[Emulator]:
+def running(scenario: Path, allowed: Iterable[str] = (), options: Iterable[str] = ()) -> Iterator[Emulator]:
     """Starts the emulator on a free port, waits until it listens, and stops it at the end.
 
     With actions in `allowed`, it denies every other one, as AWS denies what a role does not grant.
     """
     grants = [word for action in sorted(allowed) for word in ("--allow", action)]
     process = subprocess.Popen(
-        [COMMAND_LINE, "emulate", scenario, "--port", "0", *grants],
+        [COMMAND_LINE, "emulate", scenario, "--port", "0", *grants, *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

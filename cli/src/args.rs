@@ -384,6 +384,12 @@ pub(crate) struct Trouble {
     /// Throttle the first N requests to models, or all with 'forever'
     #[arg(long, value_name = "N|forever", value_parser = count_or_forever)]
     pub(crate) throttle_model: Option<u32>,
+    /// Let so many requests to each model through in a minute, as an account's quota does
+    #[arg(long, value_name = "N")]
+    pub(crate) requests_per_minute: Option<u32>,
+    /// How long that minute is; run.minute_seconds is the agent's side of it
+    #[arg(long, value_name = "SECS", value_parser = seconds, requires = "requests_per_minute")]
+    pub(crate) minute: Option<Duration>,
     /// Time that each answer of a model takes
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) model_latency: Option<Duration>,
@@ -393,7 +399,15 @@ impl Trouble {
     /// Returns the local AWS as its scenario has it, but for a person who plays the model in this folder.
     pub(crate) fn model_by_hand(folder: PathBuf) -> Self {
         let model_by_hand = Some(folder);
-        Trouble { model_by_hand, deny: Vec::new(), allow: None, throttle_model: None, model_latency: None }
+        Trouble {
+            model_by_hand,
+            deny: Vec::new(),
+            allow: None,
+            throttle_model: None,
+            requests_per_minute: None,
+            minute: None,
+            model_latency: None,
+        }
     }
 }
 

@@ -57,14 +57,17 @@ impl LocalAws {
 }
 
 fn options(trouble: &Trouble) -> Options {
+    let usual = BedrockOptions::default();
     Options {
         denied: trouble.deny.clone(),
         allowed: trouble.allow.clone(),
         bedrock: BedrockOptions {
             turns: trouble.model_by_hand.clone().map_or(Turns::Recorded, Turns::ByHand),
             throttle_first: trouble.throttle_model,
+            requests_per_minute: trouble.requests_per_minute,
+            minute: trouble.minute.unwrap_or(usual.minute),
             latency: trouble.model_latency.unwrap_or(Duration::ZERO),
-            ..BedrockOptions::default()
+            ..usual
         },
         ..Options::default()
     }

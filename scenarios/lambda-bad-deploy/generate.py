@@ -317,8 +317,42 @@ def changes():
                         "RevisionId": "e41b7a9c-08d3-4f6e-92b5-d7c60f3e8a14",
                     }
                 ],
+                "policy": {
+                    "Version": "2012-10-17",
+                    "Id": "default",
+                    "Statement": [
+                        caller("api", "apigateway", f"execute-api:{payloads.REGION}:{payloads.ACCOUNT}:a1b2c3d4e5/*/GET/invoices/*"),
+                        caller(
+                            "load-balancer",
+                            "elasticloadbalancing",
+                            f"elasticloadbalancing:{payloads.REGION}:{payloads.ACCOUNT}:"
+                            f"targetgroup/{FUNCTION}/6d0ecf831eec9f09",
+                        ),
+                    ],
+                },
+                "event_sources": [
+                    {
+                        "UUID": "14e0db71-5c3a-4b2d-9f68-0c7a9d21e4b3",
+                        "EventSourceArn": f"arn:aws:sqs:{payloads.REGION}:{payloads.ACCOUNT}:invoice-jobs",
+                        "FunctionArn": f"arn:aws:lambda:{payloads.REGION}:{payloads.ACCOUNT}:function:{FUNCTION}:{ALIAS}",
+                        "BatchSize": 10,
+                        "State": "Enabled",
+                    }
+                ],
             }
         ],
+    }
+
+
+def caller(statement, service, arn):
+    """Gives a statement of the function's resource policy."""
+    return {
+        "Sid": statement,
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": f"arn:aws:lambda:{payloads.REGION}:{payloads.ACCOUNT}:function:{FUNCTION}:{ALIAS}",
+        "Condition": {"ArnLike": {"AWS:SourceArn": f"arn:aws:{arn}"}},
     }
 
 

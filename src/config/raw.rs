@@ -113,7 +113,7 @@ section! {
 
 section! {
     /// `[run]`.
-    RawRun { as_of: String, seed: u64, own_queues: Vec<String> }
+    RawRun { as_of: String, seed: u64, minute_seconds: u64, own_queues: Vec<String> }
 }
 
 impl RawConfig {

@@ -91,7 +91,7 @@ fn an_unknown_format_is_refused_by_name() {
 fn the_clock_may_be_given_only_away_from_aws() {
     let layers = |endpoint_override| Layers {
         unreadable: None,
-        document: None,
+        document: Some(("document", "format = 1\n[run]\nminute_seconds = 6")),
         variables: variables(&[("SRE_AGENT_AS_OF", "2026-11-24T03:05:30Z"), ("SRE_AGENT_SEED", "7")]),
         endpoint_override,
     };
@@ -100,9 +100,10 @@ fn the_clock_may_be_given_only_away_from_aws() {
         (config.as_of.map(|at| at.to_string()), config.seed),
         (Some("2026-11-24T03:05:30Z".into()), Some(7))
     );
+    assert_eq!(config.quotas.minute, Duration::from_secs(6));
     let keys: Vec<_> =
         Config::load(&layers(false)).unwrap_err().faults.into_iter().map(|fault| fault.key).collect();
-    assert_eq!(keys, ["run.as_of", "run.seed"]);
+    assert_eq!(keys, ["run.as_of", "run.seed", "run.minute_seconds"]);
 }
 
 #[test]

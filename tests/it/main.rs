@@ -30,6 +30,7 @@ mod pace;
 mod question;
 #[cfg(test)]
 mod script;
+mod storm;
 #[cfg(test)]
 mod tries;
 #[cfg(test)]

@@ -14,11 +14,11 @@ use crate::evidence::text::{clock_time, moment, number, second};
 use crate::id::RunId;
 use crate::incident::Incident;
 use crate::redact::Redacted;
-use crate::report::document::{Detail, Document, FORMAT, Line, Span};
+use crate::report::document::{Detail, Document, FORMAT, Line, Marks, Section, Span};
 use crate::store::incidents::{Member, OpenIncident};
 
-/// Linked alarms that one line names with their reasons.
-const MOST_LINKED: usize = 5;
+/// Alarms of one reason that a line names, and reasons that a message names.
+const MOST_LINKED: usize = 4;
 
 /// Returns names for a sentence, the first few of many: `a, b and 3 more`.
 pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -110,39 +110,54 @@ pub fn linked(incident: &Incident, run_id: &RunId, open: &OpenIncident, members:
         Some(reported) => format!("run {} reported it: {}", first.run_id, reported.outcome.replace('_', " ")),
         None => format!("run {} investigates it", first.run_id),
     };
-    let listed = members.get(..MOST_LINKED).unwrap_or(members);
-    let mut lines: Vec<Line> = listed
-        .iter()
-        .map(|member| {
-            Line::text(format!("Also firing: {}, linked because {}.", member.alarm, member.because))
-        })
-        .collect();
-    if members.len() > listed.len() {
-        lines.push(Line::text(format!("And {} more, linked in the same way.", members.len() - listed.len())));
-    }
     let subject = match members {
         [one] => one.alarm.clone(),
         several => format!("{} alarms", several.len()),
     };
     let notice = Notice {
         headline: "ALSO FIRING",
-        aside: "",
+        aside: " · linked, not investigated",
         sentence: format!(
             "Linked to {}, which went off at {}; {report}.",
             first.alarm,
             clock_time(first.went_off)
         ),
-        limit: "Not investigated by itself: its metric did not move before that alarm's.",
+        limit: "An alarm whose metric moved first would have been investigated.",
         outcome: "linked",
     };
     let mut document = notice.document(incident, run_id);
     document.push = card::cut(format!("Also firing: {subject}. Linked to {}.", first.alarm), 120);
-    document.statement.splice(0..0, lines);
+    if members.len() > 1 {
+        document.title = Line(vec![Span::Bold(subject), Span::Text(format!(" · with {}", first.alarm))]);
+    }
+    document.sections =
+        vec![Section { heading: "Linked because".into(), marks: Marks::Bullets, items: reasons(members) }];
     if let Some(data) = document.data.as_object_mut() {
         data.insert("linked_to".into(), json!({"alarm": first.alarm, "run_id": first.run_id}));
         data.insert("linked".into(), serde_json::to_value(members).unwrap_or(Value::Null));
     }
     document
+}
+
+/// Returns a line for each reason with the alarms that it links, and one that counts the rest.
+fn reasons(members: &[Member]) -> Vec<Line> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for member in members {
+        match groups.iter_mut().find(|(because, _)| *because == member.because) {
+            Some((_, alarms)) => alarms.push(&member.alarm),
+            None => groups.push((&member.because, vec![&member.alarm])),
+        }
+    }
+    let listed = groups.get(..MOST_LINKED).unwrap_or(&groups);
+    let line = |(because, alarms): &(&str, Vec<&str>)| {
+        Line::text(format!("{because}: {}", names(alarms.iter().copied())))
+    };
+    let mut lines: Vec<Line> = listed.iter().map(line).collect();
+    let rest: usize = groups.iter().skip(listed.len()).map(|(_, alarms)| alarms.len()).sum();
+    if rest > 0 {
+        lines.push(Line::text(format!("for other reasons of this kind: and {rest} more")));
+    }
+    lines
 }
 
 /// Composes the notice of an alarm that went off again soon after it was reported: nothing new would be found, and a
