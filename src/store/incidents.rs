@@ -172,7 +172,11 @@ pub async fn join(store: &dyn Store, arrival: &Arrival) -> Result<Joined, StoreE
                 return Ok(Joined::Opened);
             }
         }
-        open.retain(|(_, incident, _)| !is_mine(incident) && incident.takes(arrival));
+        // The alarm that opened it and goes off once more is no part of it: what is to be told of that, or whether it is
+        // looked at again, is decided by when it was reported.
+        open.retain(|(_, incident, _)| {
+            !incident.is_opened_by_series(&arrival.series) && incident.takes(arrival)
+        });
         // Of several the first to go off: the others are its consequence as likely as not.
         open.sort_by_key(|(_, incident, _)| incident.first.as_ref().map(|first| first.went_off));
         let joined = match open.into_iter().next() {
@@ -263,6 +267,10 @@ impl OpenIncident {
         self.first.as_ref().is_some_and(|first| first.event == *event)
     }
 
+    fn is_opened_by_series(&self, series: &SeriesKey) -> bool {
+        self.first.as_ref().and_then(|first| first.event.series_of_alarm()).as_ref() == Some(series)
+    }
+
     /// Tells whether an alarm went off close enough to belong to it.
     fn takes(&self, arrival: &Arrival) -> bool {
         let is_near = |first: &First| arrival.first.went_off.duration_since(first.went_off).abs() <= TOGETHER;
@@ -344,6 +352,13 @@ async fn link(
         }
         None => false,
     };
+    // A member that flaps has been told.
+    let flaps = |member: &Member| {
+        member.event != *event && member.event.series_of_alarm().as_ref() == Some(&arrival.series)
+    };
+    if !is_second_look && incident.members.iter().any(flaps) {
+        return Ok(Some(Joined::Linked(Box::new(incident), Turn::Others)));
+    }
     if !incident.members.iter().any(|member| member.event == *event) {
         let alarm = arrival.first.alarm.clone();
         // A second look has a report of its own.

@@ -14,6 +14,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("id", "clock"),
     ("redact", "clock id"),
     ("run", "clock id redact"),
+    ("store", "clock id redact run"),
     ("model", "clock id redact run store"),
     ("alarm", "clock id redact"),
     ("playbook", "clock id redact alarm"),
@@ -33,7 +34,6 @@ const IMPORTS: &[(&str, &str)] = &[
          diagnosis store",
     ),
     ("delivery", "clock id redact report run"),
-    ("store", "clock id redact run"),
     ("config", "clock id redact model investigation delivery"),
     (
         "handler",

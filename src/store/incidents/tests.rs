@@ -163,6 +163,23 @@ async fn the_recovery_of_the_first_alarm_ends_the_incident_once_and_a_members_is
 }
 
 #[tokio::test]
+async fn a_member_that_flaps_is_told_once_and_the_first_alarm_that_does_is_an_incident_of_its_own() {
+    let store = MemoryStore::default();
+    let first = arrival("a", 0, "fn", &[]);
+    join(&store, &first).await.unwrap();
+    reported(&store, &first).await;
+    assert!(matches!(turn(&store, &arrival("b", 5, "fn", &[])).await, Turn::Now(_)));
+    assert_eq!(turn(&store, &arrival("b", 300, "fn", &[])).await, Turn::Others);
+    let again = arrival("a", 400, "fn", &[]);
+    assert_eq!(join(&store, &again).await, Ok(Joined::Opened));
+    // From then on the newer one is open.
+    let Ok(Joined::Linked(open, _)) = join(&store, &arrival("c", 401, "fn", &[])).await else {
+        panic!("not linked")
+    };
+    assert_eq!(open.first, Some(again.first));
+}
+
+#[tokio::test]
 async fn nothing_belongs_to_what_was_no_alarm() {
     let store = MemoryStore::default();
     let test = arrival("a", 0, "fn", &[]);
