@@ -31,7 +31,7 @@ pub use crate::model::classify::classify;
 pub use alarms::Firing;
 pub use bedrock::Bedrock;
 pub use bedrock_control::ModelAccess;
-pub use channels::{Channels, channels};
+pub use channels::{Channels, channels, slack_api};
 pub use dynamodb::DynamoDbStore;
 pub use identity::identity;
 pub use models::{keys, models};

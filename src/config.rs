@@ -5,13 +5,14 @@
 //! text. The environment is never read here.
 
 mod raw;
+mod slack;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::delivery::{Secret, SlackWebhook, Webhook};
+use crate::delivery::{SlackBot, Webhook};
 use crate::investigation::depth::Depth;
 use crate::model::backoff::Backoff;
 use crate::model::budget::PerDay;
@@ -79,6 +80,8 @@ pub struct Config {
     pub log_groups: BTreeMap<String, String>,
     /// The Slack webhook, where there is one.
     pub slack_webhook: Option<Webhook>,
+    /// The Slack bot, where there is one; never beside a webhook.
+    pub slack_bot: Option<SlackBot>,
     /// ARN of the SNS topic for findings, where there is one.
     pub findings_topic: Option<String>,
     /// The DynamoDB table for leases and records, where there is one; without, each container remembers for itself.
@@ -153,6 +156,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("SRE_AGENT_PROVIDER", "models.provider"),
     ("SRE_AGENT_PUBLISH_RESERVE_SECONDS", "deadline.publish_reserve_seconds"),
     ("SRE_AGENT_SEED", "run.seed"),
+    ("SRE_AGENT_SLACK_CHANNEL", "slack.channel"),
+    ("SRE_AGENT_SLACK_TOKEN", "slack.token"),
     ("SRE_AGENT_SLACK_WEBHOOK", "slack.webhook"),
     ("SRE_AGENT_STATE_TABLE", "store.table"),
 ];
@@ -176,6 +181,9 @@ impl Config {
                     .map(|fault| Fault { key: format!("{origin}: {}", fault.key), reason: fault.reason }),
             );
         }
+        let is_set =
+            |name| layers.variables.iter().any(|(known, value)| known == name && !value.trim().is_empty());
+        raw.slack.give_way(is_set("SRE_AGENT_SLACK_WEBHOOK"), is_set("SRE_AGENT_SLACK_TOKEN"));
         for (name, value) in &layers.variables {
             if name.starts_with("SRE_AGENT_") && name != DOCUMENT_VARIABLE {
                 variable(&mut raw, name, value.trim(), &mut faults);
@@ -239,6 +247,8 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
             raw.run.own_queues = Some(queues.map(str::to_owned).collect());
         }
         "SRE_AGENT_PROVIDER" => raw.models.provider = text(),
+        "SRE_AGENT_SLACK_CHANNEL" => raw.slack.channel = text(),
+        "SRE_AGENT_SLACK_TOKEN" => raw.slack.token = text(),
         "SRE_AGENT_SLACK_WEBHOOK" => raw.slack.webhook = text(),
         "SRE_AGENT_STATE_TABLE" => raw.store.table = text(),
         "SRE_AGENT_MAX_COST_USD" => match value.parse() {
@@ -358,32 +368,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         }
         quotas.models.insert(ModelId::from(model.as_str()), Quota { requests: *requests, tokens: *tokens });
     }
-    let slack_webhook = raw.slack.webhook.as_deref().and_then(|webhook| match webhook.strip_prefix("ssm:") {
-        Some(name)
-            if name.starts_with('/')
-                || name.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter)) =>
-        {
-            Some(Webhook::Parameter(name.to_owned()))
-        }
-        Some(_) => {
-            fault(
-                "slack.webhook",
-                "after ssm: a parameter name is wanted, for instance ssm:/sre-agent/slack-webhook".into(),
-            );
-            None
-        }
-        None => {
-            let url = Secret::new(webhook);
-            match SlackWebhook::check(&url) {
-                Ok(_) => Some(Webhook::Url(url)),
-                // The value may be a mistyped secret, so it is not repeated.
-                Err(error) => {
-                    fault("slack.webhook", format!("{error}; or ssm:/name of the parameter that holds it"));
-                    None
-                }
-            }
-        }
-    });
+    let (slack_webhook, slack_bot) = slack::checked(&raw.slack, &mut fault);
     let findings_topic = raw.sns.topic_arn.clone().filter(|arn| {
         let good = arn.starts_with("arn:") && arn.split(':').count() == 6 && arn.contains(":sns:");
         if !good {
@@ -446,6 +431,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         model_call_time,
         log_groups: raw.logs.groups.clone().unwrap_or_default(),
         slack_webhook,
+        slack_bot,
         state_table,
         own: Own {
             function: None,

@@ -17,7 +17,7 @@ use crate::run::{Observer, RunEvent};
 
 pub use crate::redact::Secret;
 pub use crate::run::Receipt;
-pub use slack::{SlackWebhook, Webhook};
+pub use slack::{SlackApi, SlackBot, SlackWebhook, Webhook};
 pub use sns::{SnsMessage, sns_message, subject};
 pub use stdout::Stdout;
 

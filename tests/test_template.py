@@ -141,14 +141,28 @@ def test_a_fallback_list_cannot_widen_the_role(hostile):
 
 
 @pytest.mark.parametrize("hostile", ["*", "/*", "no-slash", "/a/", "/a*b"])
-def test_a_parameter_name_cannot_widen_the_role(hostile):
+@pytest.mark.parametrize("name", ["SlackWebhookParameterName", "SlackTokenParameterName"])
+def test_a_parameter_name_cannot_widen_the_role(name, hostile):
     with pytest.raises(ValueError):
-        Template({"SlackWebhookParameterName": hostile})
+        Template({name: hostile})
 
 
-def test_only_the_named_parameters_are_read_and_decrypted():
-    template = Template({"SlackWebhookParameterName": "/sre-agent/slack-webhook"})
-    arn = "arn:aws:ssm:us-east-1:123456789012:parameter/sre-agent/slack-webhook"
+@pytest.mark.parametrize("name", ["#incidents", "incidents", "C1", "U0123456789", "C0123456789,C9876543210"])
+def test_a_slack_channel_is_named_by_its_id(name):
+    with pytest.raises(ValueError):
+        Template({"SlackChannel": name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SlackWebhookParameterName", "/sre-agent/slack-webhook"),
+        ("SlackTokenParameterName", "/sre-agent/slack-token"),
+    ],
+)
+def test_only_the_named_parameters_are_read_and_decrypted(name, value):
+    template = Template({name: value})
+    arn = f"arn:aws:ssm:us-east-1:123456789012:parameter{value}"
     assert statement(template, "NamedParameters")["Resource"] == [arn]
     assert statement(template, "DecryptNamedParameters")["Condition"]["StringEquals"] == {
         "kms:ViaService": "ssm.us-east-1.amazonaws.com",
@@ -178,6 +192,15 @@ def test_the_environment_holds_the_place_of_the_webhook_and_not_the_webhook():
     named = Template(BOTH_PARAMETERS).environment()
     assert named["SRE_AGENT_SLACK_WEBHOOK"] == "ssm:/sre-agent/slack-webhook"
     assert named["SRE_AGENT_CONFIG"] == "ssm:/sre-agent/config"
+
+
+def test_the_environment_holds_the_place_of_the_bots_token_and_the_channels_id():
+    environment = Template().environment()
+    assert [environment[name] for name in ("SRE_AGENT_SLACK_TOKEN", "SRE_AGENT_SLACK_CHANNEL")] == ["", ""]
+    bot = {"SlackTokenParameterName": "/sre-agent/slack-token", "SlackChannel": "C0123456789"}
+    environment = Template(bot).environment()
+    assert environment["SRE_AGENT_SLACK_TOKEN"] == "ssm:/sre-agent/slack-token"
+    assert environment["SRE_AGENT_SLACK_CHANNEL"] == "C0123456789"
 
 
 def test_what_is_kept_expires_and_only_the_agents_own_table_is_written():

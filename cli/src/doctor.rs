@@ -7,8 +7,9 @@ use serde_json::json;
 use sre_agent::alarm::AlarmState;
 use sre_agent::aws::{self, DynamoDbStore, SnsChannel};
 use sre_agent::clock::{Clock, Deadline};
+use sre_agent::delivery::slack::{BotToken, SlackApi, SlackBot};
 use sre_agent::delivery::{Webhook, deliver_all};
-use sre_agent::doctor::surroundings::{self, SeenChannel};
+use sre_agent::doctor::surroundings::{self, SeenBot, SeenChannel, Unheard};
 use sre_agent::doctor::{Check, Examination, Level};
 use sre_agent::report::{Document, Line};
 use sre_agent::run::Observer;
@@ -111,7 +112,7 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
         Some(_) | None => None,
     };
     let mut posted = posted.into_iter().map(|result| result.map(drop).map_err(|error| error.reason));
-    configured
+    let mut seen: Vec<SeenChannel> = configured
         .channels
         .iter()
         .map(|channel| {
@@ -125,9 +126,40 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
             };
             let subscriptions = subscriptions.clone().filter(|_| name == "sns");
             let fault = fault.map(str::to_owned);
-            SeenChannel { name: place, fault, subscriptions, posted: posted.next() }
+            SeenChannel { name: place, fault, subscriptions, bot: None, posted: posted.next() }
         })
-        .collect()
+        .collect();
+    if let Some(bot) = &config.slack_bot {
+        seen.push(look_at_bot(place, bot).await);
+    }
+    seen
+}
+
+/// Asks Slack whose the token is, which posts nothing.
+async fn look_at_bot(place: &Place, bot: &SlackBot) -> SeenChannel {
+    let name = match &bot.token {
+        BotToken::Parameter(parameter) => format!("{} in SSM parameter {parameter}", SlackApi::NAME),
+        BotToken::Token(_) => SlackApi::NAME.to_owned(),
+    };
+    let heard = match aws::slack_api(&place.sdk, bot).await {
+        Err(reason) => Err(Unheard { reason, fix: None }),
+        Ok(api) => match api.auth_test(Deadline::after(POST_TIME)).await {
+            Ok(identity) => Ok(SeenBot {
+                workspace: identity.workspace,
+                user: identity.user,
+                scopes: identity.scopes,
+                channel: bot.channel.clone(),
+            }),
+            Err(error) => Err(match error.advice() {
+                Some(advice) => Unheard {
+                    reason: format!("Slack refuses the token: {}", error.word()),
+                    fix: Some(advice.to_owned()),
+                },
+                None => Unheard { reason: error.to_string(), fix: None },
+            }),
+        },
+    };
+    SeenChannel { name, fault: None, subscriptions: None, bot: Some(heard), posted: None }
 }
 
 fn test_message(place: &Place) -> Document {

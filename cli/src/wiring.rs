@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     /// Where it should be, and why it could not be read.
     unreadable: Option<(String, String)>,
     variables: Vec<(String, String)>,
+    /// Where Slack is, where a scenario is served.
+    slack: Option<String>,
 }
 
 impl Settings {
@@ -82,7 +84,7 @@ impl Settings {
                 Err(reason) => unreadable = Some((source, reason)),
             }
         }
-        Ok(Settings { document: read, unreadable, variables })
+        Ok(Settings { document: read, unreadable, variables, slack: None })
     }
 
     /// Replaces everything that leads out of this machine, and the clock, by the scenario's own.
@@ -91,6 +93,11 @@ impl Settings {
         let has_webhook = scenario.parameter_names().iter().any(|name| name == SCENARIO_WEBHOOK);
         let webhook = if has_webhook { format!("ssm:{SCENARIO_WEBHOOK}") } else { String::new() };
         self.set("SRE_AGENT_SLACK_WEBHOOK", &webhook);
+        if has_webhook {
+            self.set("SRE_AGENT_SLACK_TOKEN", "");
+            self.set("SRE_AGENT_SLACK_CHANNEL", "");
+        }
+        self.slack = Some(local.emulator.endpoint());
         self.set("SRE_AGENT_FINDINGS_TOPIC_ARN", &local.findings_topic());
         self.set("SRE_AGENT_PROVIDER", "bedrock");
         // The emulator has no tables.
@@ -130,7 +137,12 @@ impl Settings {
     pub(crate) fn check(self, endpoint_override: bool) -> Result<Config, Failure> {
         let document = self.document.as_ref().map(|(origin, text)| (origin.as_str(), text.as_str()));
         let (unreadable, variables) = (self.unreadable, self.variables);
-        Config::load(&Layers { document, unreadable, variables, endpoint_override }).map_err(Failure::usage)
+        let mut config = Config::load(&Layers { document, unreadable, variables, endpoint_override })
+            .map_err(Failure::usage)?;
+        if let (Some(bot), Some(slack)) = (&mut config.slack_bot, self.slack) {
+            bot.base_url = slack;
+        }
+        Ok(config)
     }
 }
 

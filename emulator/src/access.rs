@@ -11,7 +11,8 @@ use crate::recorder::lock;
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// IAM action, `cloudwatch:GetMetricData` for instance; `logs:*` stands for a whole service. The other providers'
-    /// APIs are named in the same form: `anthropic:CreateMessage`, `openai:CreateChatCompletion`.
+    /// APIs are named in the same form: `anthropic:CreateMessage`, `openai:CreateChatCompletion`, `slack:webhook`,
+    /// `slack:chat.postMessage`.
     pub action: String,
     /// What happens.
     pub kind: FaultKind,

@@ -16,7 +16,7 @@ use crate::bedrock::{Bedrock, BedrockOptions, ConverseCall, ModelBehaviour};
 use crate::front::{self, Shared};
 use crate::recorder::{Received, Recorder};
 use crate::scenario::{Paging, Scenario};
-use crate::slack::{Slack, SlackMessage, SlackOptions, SlackRefusal};
+use crate::slack::{self, Slack, SlackMessage, SlackOptions, SlackRefusal};
 use crate::sns::{Outbox, Published};
 
 /// Where a webhook of the emulator's Slack lies when the scenario names none.
@@ -106,7 +106,7 @@ impl Emulator {
             access: Access::new(denied, options.allowed, faults),
             recorder: Recorder::default(),
             outbox: Outbox::default(),
-            slack: Slack::new(options.slack),
+            slack: Slack::new(options.slack, scenario.as_of().as_second()),
             bedrock,
             scenario,
             stopping: stopping.clone(),
@@ -186,6 +186,16 @@ impl Emulator {
         let parameters = &self.shared.scenario.description().parameters;
         let path = parameters.iter().find_map(|parameter| parameter.value.strip_prefix("{slack}"));
         format!("{}{}", self.endpoint(), path.unwrap_or(WEBHOOK_PATH))
+    }
+
+    /// Returns a bot token that the emulator's Slack takes.
+    pub fn slack_token(&self) -> &'static str {
+        slack::BOT_TOKEN
+    }
+
+    /// Returns the id of its channel.
+    pub fn slack_channel(&self) -> &'static str {
+        slack::CHANNEL_ID
     }
 
     /// Stops listening and waits until the port is free.

@@ -1,5 +1,7 @@
 //! The one HTTP front: tells the services apart, records, rules on access, and hands each request on.
 
+mod slack;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -22,7 +24,7 @@ use crate::percent;
 use crate::recorder::{Received, Recorder};
 use crate::scenario::{Paging, Scenario, uuid};
 use crate::service_quotas;
-use crate::slack::Slack;
+use crate::slack::{Reply, Slack};
 use crate::sns::{self, Outbox};
 use crate::ssm;
 use crate::sts;
@@ -64,6 +66,8 @@ enum Target {
     Elsewhere(Api),
     Bedrock { path: String },
     SlackWebhook,
+    SlackApi { method: String },
+    SlackUpload,
     SlackPage,
     Own { list: String },
     Unknown,
@@ -98,6 +102,8 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let (service, action) = match (&call, &target) {
         (Some(call), _) => (call.service, call.operation.clone()),
         (None, Target::SlackWebhook) => ("slack", "webhook".to_owned()),
+        (None, Target::SlackApi { method }) => ("slack", method.clone()),
+        (None, Target::SlackUpload) => ("slack", "upload".to_owned()),
         (None, Target::Elsewhere(api)) => (api.provider(), api.operation().to_owned()),
         (None, _) => ("unknown", format!("{} {path}", parts.method)),
     };
@@ -114,7 +120,17 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     });
     let answer = match (call, &target) {
         (Some(call), _) => aws(&shared, &call, &target, &parts.headers, &body, place).await,
-        (None, Target::SlackWebhook) => shared.slack.webhook(path, &body),
+        (None, Target::SlackWebhook | Target::SlackApi { .. } | Target::SlackUpload) => {
+            match slack::reply(&shared, &target, path, &parts.headers, &body).await {
+                Ok(Reply::Answer(answer)) => answer,
+                Ok(Reply::BrokenOff) => return slack::broken_off(),
+                Err(failure) => {
+                    let failed = failure.into_error();
+                    shared.recorder.refused(failed.message.clone());
+                    plain(failed.status, &failed.message)
+                }
+            }
+        }
         (None, Target::Elsewhere(api)) => elsewhere(&shared, *api, &parts.headers, &body, place).await,
         (None, _) => {
             let message = format!("emulator: unsupported request {} {shown}", parts.method);
@@ -139,6 +155,12 @@ fn target(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8
     }
     if path.starts_with("/services/") {
         return Target::SlackWebhook;
+    }
+    if let ("POST", Some(method)) = (method, path.strip_prefix("/api/")) {
+        return Target::SlackApi { method: method.to_owned() };
+    }
+    if method == "POST" && path.starts_with("/upload/v1/") {
+        return Target::SlackUpload;
     }
     if let Some(operation) = path.strip_prefix(CLOUDWATCH_PATH) {
         return Target::CloudWatch { operation: operation.to_owned() };
@@ -237,6 +259,8 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
         Target::Bedrock { path } => call("bedrock", path, Protocol::RestJson, None),
         Target::Elsewhere(_)
         | Target::SlackWebhook
+        | Target::SlackApi { .. }
+        | Target::SlackUpload
         | Target::SlackPage
         | Target::Own { .. }
         | Target::Unknown => return None,
@@ -395,6 +419,8 @@ fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) ->
         Target::Converse { .. }
         | Target::Elsewhere(_)
         | Target::SlackWebhook
+        | Target::SlackApi { .. }
+        | Target::SlackUpload
         | Target::SlackPage
         | Target::Own { .. }
         | Target::Unknown => Err(Failure::unsupported("request")),
@@ -504,6 +530,9 @@ fn body_text(target: &Target, body: &[u8]) -> String {
         && let Ok(value) = cbor::decoded(body)
     {
         return value.to_string();
+    }
+    if matches!(target, Target::SlackUpload) {
+        return format!("({} bytes)", body.len());
     }
     String::from_utf8_lossy(body).into_owned()
 }

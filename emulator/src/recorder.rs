@@ -7,7 +7,7 @@ use serde::Serialize;
 /// One request as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Received {
-    /// IAM's name of the service, `cloudwatch` for instance, `slack` for the webhook, `anthropic` and `openai` for the
+    /// IAM's name of the service, `cloudwatch` for instance, `slack` for webhook and Web API, `anthropic` and `openai` for the
     /// other providers' APIs, `unknown` for anything else.
     pub service: String,
     /// Operation, `GetMetricData` for instance; method and path where no operation is known.

@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::{SnsChannel, parameter};
 use crate::clock::Deadline;
+use crate::delivery::slack::{BotToken, SlackApi, SlackBot};
 use crate::delivery::{Channel, DeliveryError, SlackWebhook, Webhook};
 use crate::report::Document;
 use crate::run::Receipt;
@@ -41,6 +42,20 @@ pub async fn channels(sdk: &SdkConfig, webhook: Option<&Webhook>, topic: Option<
         built.channels.push(Arc::new(SnsChannel::new(sdk, topic)));
     }
     built
+}
+
+/// Makes the client of a bot, with its token read from where it is kept. The error says what to do.
+pub async fn slack_api(sdk: &SdkConfig, bot: &SlackBot) -> Result<SlackApi, String> {
+    match &bot.token {
+        BotToken::Token(token) => {
+            SlackApi::new(token.clone(), &bot.channel, &bot.base_url).map_err(|error| error.to_string())
+        }
+        BotToken::Parameter(name) => {
+            let token = parameter(sdk, name).await.map_err(|error| error.to_string())?;
+            SlackApi::new(token, &bot.channel, &bot.base_url)
+                .map_err(|error| format!("SSM parameter {name}: {error}"))
+        }
+    }
 }
 
 /// A Slack webhook whose address lies in an SSM parameter. It is read once; a failed reading is tried again with the

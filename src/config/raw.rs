@@ -95,7 +95,7 @@ section! {
 }
 section! {
     /// `[slack]`.
-    RawSlack { webhook: String }
+    RawSlack { webhook: String, token: String, channel: String, base_url: String }
 }
 section! {
     /// `[sns]`.

@@ -1,6 +1,7 @@
 //! Three layers over one another, and every fault at once.
 
 use super::*;
+use crate::delivery::slack::BotToken;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -112,6 +113,69 @@ fn a_webhook_address_never_shows() {
         variables(&[("SRE_AGENT_SLACK_WEBHOOK", "https://hooks.slack.com/services/T/B/very-secret")]);
     let config = Config::load(&Layers { variables, ..Layers::default() }).unwrap();
     assert!(!format!("{config:?}").contains("very-secret"));
+}
+
+#[test]
+fn a_bot_is_read_with_its_channel_and_its_token_never_shows() {
+    let load =
+        |pairs: &[(&str, &str)]| Config::load(&Layers { variables: variables(pairs), ..Layers::default() });
+    let token = ("SRE_AGENT_SLACK_TOKEN", "xoxb-1-very-secret");
+    let channel = ("SRE_AGENT_SLACK_CHANNEL", "C0123456789");
+    let config = load(&[token, channel]).unwrap();
+    let bot = config.slack_bot.clone().unwrap();
+    assert_eq!((bot.channel.as_str(), bot.base_url.as_str()), ("C0123456789", "https://slack.com"));
+    assert!(!format!("{config:?}").contains("very-secret"));
+
+    for (pairs, key, told) in [
+        (&[token][..], "slack.channel", "is wanted beside slack.token"),
+        (&[channel], "slack.token", "is wanted beside slack.channel"),
+        (&[token, ("SRE_AGENT_SLACK_CHANNEL", "#incidents")], "slack.channel", "by its id"),
+        (&[("SRE_AGENT_SLACK_TOKEN", "xoxp-very-secret"), channel], "slack.token", "begins with xoxb-"),
+        (&[("SRE_AGENT_SLACK_TOKEN", "ssm:no name"), channel], "slack.token", "a parameter name is wanted"),
+        (&[token, channel, ("SRE_AGENT_SLACK_WEBHOOK", "ssm:/hook")], "slack.token", "keep one of them"),
+    ] {
+        let error = load(pairs).unwrap_err();
+        let [fault] = error.faults.as_slice() else { panic!("{error}") };
+        assert!(fault.key == key && fault.reason.contains(told), "{error}");
+        assert!(!error.to_string().contains("very-secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_chooses_between_webhook_and_bot_over_the_document() {
+    let bot = "format = 1\n[slack]\ntoken = \"ssm:/token\"\nchannel = \"C0123456789\"";
+    let webhook = "format = 1\n[slack]\nwebhook = \"ssm:/hook\"";
+    let load = |document, pairs: &[(&str, &str)]| {
+        let config = Config::load(&Layers {
+            document: Some(("agent.toml", document)),
+            variables: variables(pairs),
+            ..Layers::default()
+        })
+        .unwrap();
+        (config.slack_webhook.is_some(), config.slack_bot.is_some())
+    };
+    assert_eq!(load(bot, &[("SRE_AGENT_SLACK_WEBHOOK", "ssm:/hook")]), (true, false));
+    assert_eq!(load(bot, &[("SRE_AGENT_SLACK_WEBHOOK", "")]), (false, true));
+    let token = ("SRE_AGENT_SLACK_TOKEN", "ssm:/token");
+    assert_eq!(load(webhook, &[token, ("SRE_AGENT_SLACK_CHANNEL", "C0123456789")]), (false, true));
+}
+
+#[test]
+fn a_bot_speaks_to_slack_its_government_cloud_or_an_emulator_here() {
+    let load = |base_url: &str| {
+        let document = format!(
+            "format = 1\n[slack]\ntoken = \"ssm:/sre-agent/slack-token\"\nchannel = \"C0123456789\"\n\
+             base_url = \"{base_url}\""
+        );
+        Config::load(&Layers { document: Some(("agent.toml", &document)), ..Layers::default() })
+    };
+    for base_url in ["https://slack-gov.com", "http://127.0.0.1:4566"] {
+        let bot = load(base_url).unwrap().slack_bot.unwrap();
+        assert_eq!(bot.base_url, base_url);
+        assert!(matches!(bot.token, BotToken::Parameter(name) if name == "/sre-agent/slack-token"));
+    }
+    let error = load("https://slack.example").unwrap_err();
+    assert_eq!(error.faults[0].key, "slack.base_url");
 }
 
 #[test]

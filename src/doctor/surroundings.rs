@@ -38,17 +38,47 @@ pub struct SeenChannel {
     pub fault: Option<String>,
     /// Confirmed subscriptions of a topic; `None` of what has none.
     pub subscriptions: Option<Seen<u32>>,
+    /// Whose token a bot's is, or what keeps it from Slack; `None` of what is no bot.
+    pub bot: Option<Result<SeenBot, Unheard>>,
     /// What became of a posted test; `None` where none was posted.
     pub posted: Option<Result<(), String>>,
 }
 
+/// A Slack bot as Slack knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenBot {
+    /// Name of the workspace.
+    pub workspace: String,
+    /// Name of the bot's user.
+    pub user: String,
+    /// Its scopes, where Slack said them.
+    pub scopes: Option<Vec<String>>,
+    /// Id of the channel that it is to write into.
+    pub channel: String,
+}
+
+/// Why Slack does not hear a bot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unheard {
+    /// What happened.
+    pub reason: String,
+    /// What to do, where the reason does not say it.
+    pub fix: Option<String>,
+}
+
 /// Returns the part on channels.
 pub fn channels(seen: &[SeenChannel]) -> Part {
-    let mut checks: Vec<Check> = seen.iter().map(channel).collect();
+    let mut checks: Vec<Check> = seen
+        .iter()
+        .flat_map(|seen| match (&seen.bot, &seen.posted) {
+            (Some(heard), None) => bot(&seen.name, heard),
+            (Some(_) | None, _) => vec![channel(seen)],
+        })
+        .collect();
     if checks.is_empty() {
         checks.push(
             Check::new(Level::Warning, "channels", "none is configured: reports go to the log alone")
-                .fix("Set SRE_AGENT_SLACK_WEBHOOK to ssm:/name, or SRE_AGENT_FINDINGS_TOPIC_ARN."),
+                .fix("Set SRE_AGENT_SLACK_WEBHOOK or SRE_AGENT_SLACK_TOKEN to ssm:/name, or SRE_AGENT_FINDINGS_TOPIC_ARN."),
         );
     }
     Part { heading: "Channels".into(), checks }
@@ -71,6 +101,39 @@ fn channel(seen: &SeenChannel) -> Check {
             .fix("--post-test posts one line there."),
         },
     }
+}
+
+fn bot(name: &str, heard: &Result<SeenBot, Unheard>) -> Vec<Check> {
+    let bot = match heard {
+        Ok(bot) => bot,
+        Err(Unheard { reason, fix }) => {
+            let check = Check::new(Level::Bad, name, reason.clone());
+            return vec![match fix {
+                Some(fix) => check.fix(fix.clone()),
+                None => check,
+            }];
+        }
+    };
+    let SeenBot { workspace, user, scopes, channel } = bot;
+    let mut checks = vec![Check::new(
+        Level::Good,
+        name,
+        format!(
+            "the token is that of {user} in {workspace}; that it may write into {channel} shows only when it does"
+        ),
+    )];
+    let lacks = |scope: &str| scopes.as_ref().is_some_and(|there| !there.iter().any(|known| known == scope));
+    for (scope, level, lost) in [
+        ("chat:write", Level::Bad, "it cannot post"),
+        ("files:write", Level::Warning, "its reports come without pictures"),
+    ] {
+        if lacks(scope) {
+            let check = Check::new(level, name, format!("it lacks the scope {scope}: {lost}"));
+            checks
+                .push(check.fix(format!("Add {scope} under OAuth & Permissions and install the app again.")));
+        }
+    }
+    checks
 }
 
 fn topic(name: &str, subscriptions: &Seen<u32>) -> Check {
@@ -181,6 +244,7 @@ mod tests {
             name: "sns".into(),
             fault: fault.map(Into::into),
             subscriptions: None,
+            bot: None,
             posted,
         };
         for (channel_seen, level) in [
@@ -192,6 +256,23 @@ mod tests {
             assert_eq!(channel(&channel_seen).level, level, "{channel_seen:?}");
         }
         assert_eq!(channels(&[]).checks.len(), 1);
+        let bot = |scopes: Option<&[&str]>| {
+            let scopes = scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect());
+            let names = |name: &str| name.to_owned();
+            Ok(SeenBot { workspace: names("w"), user: names("u"), scopes, channel: names("C0123456789") })
+        };
+        let unheard = Err(Unheard { reason: "Slack: token_revoked".into(), fix: Some("A new one.".into()) });
+        for (heard, levels) in [
+            (bot(None), &[Level::Good][..]),
+            (bot(Some(&["chat:write", "files:write"])), &[Level::Good]),
+            (bot(Some(&["chat:write"])), &[Level::Good, Level::Warning]),
+            (bot(Some(&[])), &[Level::Good, Level::Bad, Level::Warning]),
+            (unheard, &[Level::Bad]),
+        ] {
+            let looked = SeenChannel { bot: Some(heard), ..seen(None, None) };
+            let found: Vec<_> = channels(&[looked]).checks.iter().map(|check| check.level).collect();
+            assert_eq!(found, levels);
+        }
         let error = |status| {
             Err(TelemetryError { status, operation: "sns:GetTopicAttributes", reason: "said so".into() })
         };

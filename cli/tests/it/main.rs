@@ -13,4 +13,6 @@ mod investigate;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod slack_bot;
+#[cfg(test)]
 mod usage;

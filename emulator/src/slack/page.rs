@@ -1,11 +1,17 @@
 //! The channel as a page: what a responder's phone would show, near enough to judge a card by.
 //!
-//! It loads nothing, runs nothing and contains no unescaped text of a message.
+//! Threads stand expanded beneath their message; a reply that was broadcast stands in the channel as well. The page
+//! loads nothing, runs nothing and contains no unescaped text of a message.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::slack::SlackMessage;
 use crate::slack::mrkdwn::{escaped, html, plain};
+use crate::slack::{CHANNEL_NAME, SlackFile, SlackMessage};
+
+/// How every PNG begins.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 const STYLE: &str = "\
 body{margin:0;background:#e8e8e8;font:15px/1.45 -apple-system,'Segoe UI',Roboto,sans-serif;color:#1d1c1d}\
@@ -24,120 +30,193 @@ pre,code{font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;background:#f6f6f6;
 pre{padding:6px;margin:4px 0;white-space:pre-wrap}code{padding:0 3px;color:#c01343}\
 mark{background:#fbeecb;border-radius:3px}hr{border:0;border-top:1px solid #ddd}\
 table{border-collapse:collapse;font-size:12px}td{border:1px solid #ddd;padding:2px 6px}\
-details{color:#616061;font-size:12px;margin-top:8px}";
+details{color:#616061;font-size:12px;margin-top:8px}\
+.thread{margin:8px 0 0 8px;border-left:2px solid #ddd;padding-left:10px}.thread article{padding:8px 0}\
+.count{color:#1264a3;font-size:12px;font-weight:700}.edited,.origin{color:#616061;font-size:12px}\
+img{max-width:100%;border:1px solid #ddd;border-radius:4px;display:block}figure{margin:6px 0}\
+figcaption{color:#616061;font-size:12px}";
 
 /// Renders all messages, oldest first.
 pub(crate) fn channel(messages: &[SlackMessage]) -> String {
-    let mut body = String::new();
-    for message in messages {
-        body.push_str(&article(message));
-    }
+    let page = Page { messages };
+    let mut body: String = messages
+        .iter()
+        .map(|message| match (&message.thread_ts, message.is_broadcast) {
+            (None, _) => page.with_thread(message),
+            (Some(_), true) => {
+                article(&page.message(message, "<div class=\"origin\">replied to a thread</div>"))
+            }
+            (Some(_), false) => String::new(),
+        })
+        .collect();
     if messages.is_empty() {
         body.push_str("<article>No message yet.</article>");
     }
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=390\"><title>Slack channel of the emulator</title>\
-         <style>{STYLE}</style></head><body><main><h1># incidents (emulated)</h1>{body}</main></body></html>\n"
+         <style>{STYLE}</style></head><body><main><h1># {CHANNEL_NAME} (emulated)</h1>{body}</main></body></html>\n"
     )
 }
 
-fn article(message: &SlackMessage) -> String {
-    let blocks = message.body.get("blocks").and_then(Value::as_array);
-    let attachments = message.body.get("attachments").and_then(Value::as_array);
-    let mut inside = String::from("<div class=\"name\">sre-agent<span>APP</span></div>");
-    let has_blocks = blocks.is_some_and(|blocks| !blocks.is_empty());
-    if !has_blocks && !message.text.is_empty() {
-        inside.push_str(&div("block", &html(&message.text)));
-    }
-    for item in blocks.into_iter().flatten() {
-        inside.push_str(&block(item));
-    }
-    for attachment in attachments.into_iter().flatten() {
-        let mut content = String::new();
-        for name in ["pretext", "title", "text"] {
-            if let Some(text) = attachment.get(name).and_then(Value::as_str) {
-                content.push_str(&div("block", &html(text)));
-            }
-        }
-        for item in attachment.get("blocks").and_then(Value::as_array).into_iter().flatten() {
-            content.push_str(&block(item));
-        }
-        inside.push_str(&div("attachment", &content));
-    }
-    if has_blocks {
-        // What a lock screen and a screen reader get.
-        let text =
-            if message.text.is_empty() { "(no text: notifications stay empty)" } else { &message.text };
-        let summary = format!("<summary>Notification</summary>{}", html(text));
-        inside.push_str("<details>");
-        inside.push_str(&summary);
-        inside.push_str("</details>");
-    }
+fn article(inside: &str) -> String {
     format!("<article>{inside}</article>")
 }
 
-fn block(block: &Value) -> String {
-    let list = |name: &str| block.get(name).and_then(Value::as_array).into_iter().flatten();
-    match block.get("type").and_then(Value::as_str).unwrap_or_default() {
-        "section" => {
-            let mut inside = block.get("text").map(text_object).unwrap_or_default();
-            let fields: String = list("fields").map(|field| div("field", &text_object(field))).collect();
-            if !fields.is_empty() {
-                inside.push_str(&div("fields", &fields));
-            }
-            inside.push_str(&block.get("accessory").map(element).unwrap_or_default());
-            div("block", &inside)
-        }
-        "header" => format!("<h2>{}</h2>", block.get("text").map(text_object).unwrap_or_default()),
-        "divider" => "<hr>".to_owned(),
-        "context" => div("block context", &list("elements").map(element).collect::<Vec<_>>().join(" ")),
-        "actions" => div("block", &list("elements").map(element).collect::<String>()),
-        "image" => picture(block),
-        "markdown" => {
-            let text = block.get("text").and_then(Value::as_str).unwrap_or_default();
-            div("block", &format!("<pre>{}</pre>", escaped(text)))
-        }
-        "rich_text" => div("block", &rich_text(block)),
-        "table" => {
-            let row = |row: &Value| {
-                let cells: Vec<String> = row.as_array().into_iter().flatten().map(rich_text).collect();
-                format!("<tr><td>{}</td></tr>", cells.join("</td><td>"))
-            };
-            format!("<table>{}</table>", list("rows").map(row).collect::<String>())
-        }
-        "alert" => div("block kept", &block.get("text").map(text_object).unwrap_or_default()),
-        other => div("kept", &escaped(other)),
-    }
+/// What a message may refer to: the others and their files.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    messages: &'a [SlackMessage],
 }
 
-fn element(element: &Value) -> String {
-    match element.get("type").and_then(Value::as_str).unwrap_or_default() {
-        "mrkdwn" | "plain_text" => format!("<span>{}</span>", text_object(element)),
-        "image" => picture(element),
-        "button" => {
-            let label = element.get("text").map(text_object).unwrap_or_default();
-            let style = match element.get("style").and_then(Value::as_str) {
-                Some("primary") => "button primary",
-                Some("danger") => "button danger",
-                _ => "button",
-            };
-            match element.get("url").and_then(Value::as_str).filter(|url| url.starts_with("http")) {
-                Some(url) => {
-                    format!("<a class=\"{style}\" rel=\"noreferrer\" href=\"{}\">{label}</a>", escaped(url))
+impl Page<'_> {
+    fn with_thread(self, message: &SlackMessage) -> String {
+        let replies: Vec<String> = self
+            .messages
+            .iter()
+            .filter(|reply| reply.thread_ts.as_ref() == Some(&message.ts))
+            .map(|reply| {
+                let note = if reply.is_broadcast {
+                    "<div class=\"origin\">also sent to the channel</div>"
+                } else {
+                    ""
+                };
+                article(&self.message(reply, note))
+            })
+            .collect();
+        let mut inside = self.message(message, "");
+        if !replies.is_empty() {
+            let noun = if replies.len() == 1 { "reply" } else { "replies" };
+            inside.push_str(&format!("<div class=\"count\">{} {noun}</div>", replies.len()));
+            inside.push_str(&div("thread", &replies.concat()));
+        }
+        article(&inside)
+    }
+
+    fn message(self, message: &SlackMessage, note: &str) -> String {
+        let blocks = message.body.get("blocks").and_then(Value::as_array);
+        let attachments = message.body.get("attachments").and_then(Value::as_array);
+        let mut inside = String::from("<div class=\"name\">sre-agent<span>APP</span></div>");
+        inside.push_str(note);
+        let has_blocks = blocks.is_some_and(|blocks| !blocks.is_empty());
+        if !has_blocks && !message.text.is_empty() {
+            inside.push_str(&div("block", &html(&message.text)));
+        }
+        for item in blocks.into_iter().flatten() {
+            inside.push_str(&self.block(item));
+        }
+        for attachment in attachments.into_iter().flatten() {
+            let mut content = String::new();
+            for name in ["pretext", "title", "text"] {
+                if let Some(text) = attachment.get(name).and_then(Value::as_str) {
+                    content.push_str(&div("block", &html(text)));
                 }
-                None => format!("<span class=\"{style}\">{label}</span>"),
             }
+            for item in attachment.get("blocks").and_then(Value::as_array).into_iter().flatten() {
+                content.push_str(&self.block(item));
+            }
+            inside.push_str(&div("attachment", &content));
         }
-        other => format!("<span class=\"kept\">{}</span>", escaped(other)),
+        inside.extend(message.files.iter().map(file));
+        if message.edited.is_some() {
+            inside.push_str("<div class=\"edited\">(edited)</div>");
+        }
+        if has_blocks {
+            // What a lock screen and a screen reader get.
+            let text =
+                if message.text.is_empty() { "(no text: notifications stay empty)" } else { &message.text };
+            let summary = format!("<summary>Notification</summary>{}", html(text));
+            inside.push_str(&format!("<details>{summary}</details>"));
+        }
+        inside
+    }
+
+    fn block(self, block: &Value) -> String {
+        let list = |name: &str| block.get(name).and_then(Value::as_array).into_iter().flatten();
+        match block.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "section" => {
+                let mut inside = block.get("text").map(text_object).unwrap_or_default();
+                let fields: String = list("fields").map(|field| div("field", &text_object(field))).collect();
+                if !fields.is_empty() {
+                    inside.push_str(&div("fields", &fields));
+                }
+                inside.push_str(&block.get("accessory").map(|item| self.element(item)).unwrap_or_default());
+                div("block", &inside)
+            }
+            "header" => format!("<h2>{}</h2>", block.get("text").map(text_object).unwrap_or_default()),
+            "divider" => "<hr>".to_owned(),
+            "context" => div(
+                "block context",
+                &list("elements").map(|item| self.element(item)).collect::<Vec<_>>().join(" "),
+            ),
+            "actions" => div("block", &list("elements").map(|item| self.element(item)).collect::<String>()),
+            "image" => self.picture(block),
+            "markdown" => {
+                let text = block.get("text").and_then(Value::as_str).unwrap_or_default();
+                div("block", &format!("<pre>{}</pre>", escaped(text)))
+            }
+            "rich_text" => div("block", &rich_text(block)),
+            "table" => {
+                let row = |row: &Value| {
+                    let cells: Vec<String> = row.as_array().into_iter().flatten().map(rich_text).collect();
+                    format!("<tr><td>{}</td></tr>", cells.join("</td><td>"))
+                };
+                format!("<table>{}</table>", list("rows").map(row).collect::<String>())
+            }
+            "alert" => div("block kept", &block.get("text").map(text_object).unwrap_or_default()),
+            other => div("kept", &escaped(other)),
+        }
+    }
+
+    fn element(self, element: &Value) -> String {
+        match element.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "mrkdwn" | "plain_text" => format!("<span>{}</span>", text_object(element)),
+            "image" => self.picture(element),
+            "button" => {
+                let label = element.get("text").map(text_object).unwrap_or_default();
+                let style = match element.get("style").and_then(Value::as_str) {
+                    Some("primary") => "button primary",
+                    Some("danger") => "button danger",
+                    _ => "button",
+                };
+                match element.get("url").and_then(Value::as_str).filter(|url| url.starts_with("http")) {
+                    Some(url) => {
+                        format!(
+                            "<a class=\"{style}\" rel=\"noreferrer\" href=\"{}\">{label}</a>",
+                            escaped(url)
+                        )
+                    }
+                    None => format!("<span class=\"{style}\">{label}</span>"),
+                }
+            }
+            other => format!("<span class=\"kept\">{}</span>", escaped(other)),
+        }
+    }
+
+    /// A picture of the web is named, not loaded: the page must work with no network. One of the channel's files is shown.
+    fn picture(self, picture: &Value) -> String {
+        let alt = picture.get("alt_text").and_then(Value::as_str).unwrap_or_default();
+        let id = picture.pointer("/slack_file/id").and_then(Value::as_str);
+        let mut files = self.messages.iter().flat_map(|message| &message.files);
+        if let Some(shared) = id.and_then(|id| files.find(|file| file.id == id)) {
+            return image(&shared.bytes, alt).unwrap_or_else(|| div("picture", &escaped(alt)));
+        }
+        let url = picture.get("image_url").and_then(Value::as_str).unwrap_or_default();
+        div("picture", &format!("Picture: {}<br><small>{}</small>", escaped(alt), escaped(url)))
     }
 }
 
-/// A picture is named, not loaded: the page must work with no network.
-fn picture(picture: &Value) -> String {
-    let alt = picture.get("alt_text").and_then(Value::as_str).unwrap_or_default();
-    let url = picture.get("image_url").and_then(Value::as_str).unwrap_or_default();
-    div("picture", &format!("Picture: {}<br><small>{}</small>", escaped(alt), escaped(url)))
+/// A file as the channel shows it: a picture where it is one, else its name.
+fn file(file: &SlackFile) -> String {
+    let title = file.title.as_ref().unwrap_or(&file.name);
+    let alt = file.alt_text.as_ref().unwrap_or(title);
+    let shown = image(&file.bytes, alt).unwrap_or_else(|| div("kept", &escaped(&file.name)));
+    format!("<figure><figcaption>{}</figcaption>{shown}</figure>", escaped(title))
+}
+
+fn image(bytes: &[u8], alt: &str) -> Option<String> {
+    let encoded = bytes.starts_with(PNG).then(|| STANDARD.encode(bytes))?;
+    Some(format!("<img alt=\"{}\" src=\"data:image/png;base64,{encoded}\">", escaped(alt)))
 }
 
 fn text_object(object: &Value) -> String {

@@ -2,6 +2,7 @@
 
 mod limits;
 mod rendering;
+mod web_api;
 
 use serde_json::{Value, json};
 
@@ -10,11 +11,23 @@ use super::*;
 const PATH: &str = "/services/T00000000/B00000000/XXXX";
 
 fn quiet() -> Slack {
-    Slack::new(SlackOptions::default())
+    started(SlackOptions::default())
+}
+
+/// A channel that begins with the ts 1777867330.000100.
+fn started(options: SlackOptions) -> Slack {
+    Slack::new(options, 1_777_867_330)
+}
+
+fn webhook(slack: &Slack, path: &str, body: &[u8]) -> Answer {
+    match slack.webhook(path, body, None).unwrap() {
+        Reply::Answer(answer) => answer,
+        Reply::BrokenOff => panic!("the connection broke off"),
+    }
 }
 
 fn post(slack: &Slack, path: &str, body: &str) -> (u16, String) {
-    let answer = slack.webhook(path, body.as_bytes());
+    let answer = webhook(slack, path, body.as_bytes());
     (answer.status, String::from_utf8(answer.body).unwrap())
 }
 
@@ -30,10 +43,20 @@ fn refused(status: u16, error: &str) -> (u16, String) {
 fn a_message_is_taken_and_kept() {
     let slack = quiet();
     let body = json!({"text": "Hello", "blocks": [{"type": "divider"}]});
-    let answer = slack.webhook(PATH, body.to_string().as_bytes());
+    let answer = webhook(&slack, PATH, body.to_string().as_bytes());
     let plain = vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())];
     assert_eq!(answer, Answer { status: 200, headers: plain, body: b"ok".to_vec() });
-    let kept = SlackMessage { path: PATH.to_owned(), text: "Hello".to_owned(), body };
+    let kept = SlackMessage {
+        path: PATH.to_owned(),
+        ts: "1777867330.000100".to_owned(),
+        thread_ts: None,
+        is_broadcast: false,
+        text: "Hello".to_owned(),
+        body,
+        edited: None,
+        earlier: vec![],
+        files: vec![],
+    };
     assert_eq!((slack.messages(), slack.refusals()), (vec![kept], vec![]));
 }
 
@@ -95,10 +118,9 @@ fn attachments_are_counted_and_their_blocks_checked() {
 #[test]
 fn the_first_requests_are_rate_limited_with_the_wait_asked_for() {
     let wait = Some(Duration::from_millis(1_500));
-    let slack =
-        Slack::new(SlackOptions { rate_limited_first: 2, retry_after: wait, ..SlackOptions::default() });
+    let slack = started(SlackOptions { rate_limited_first: 2, retry_after: wait, ..SlackOptions::default() });
     for _ in 0..2 {
-        let answer = slack.webhook(PATH, b"{\"text\":\"a\"}");
+        let answer = webhook(&slack, PATH, b"{\"text\":\"a\"}");
         assert_eq!(answer.status, 429);
         assert!(answer.headers.contains(&("retry-after".to_owned(), "2".to_owned())));
     }
@@ -109,7 +131,7 @@ fn the_first_requests_are_rate_limited_with_the_wait_asked_for() {
 #[test]
 fn a_configured_fault_answers_everything_after_that() {
     let always = Some((410, "channel_is_archived".to_owned()));
-    let slack = Slack::new(SlackOptions { rate_limited_first: 1, always, ..SlackOptions::default() });
+    let slack = started(SlackOptions { rate_limited_first: 1, always, ..SlackOptions::default() });
     let statuses: Vec<u16> = (0..3).map(|_| post(&slack, PATH, "{\"text\":\"a\"}").0).collect();
     assert_eq!(statuses, [429, 410, 410]);
     assert_eq!(post(&slack, PATH, "{\"text\":\"a\"}").1, "channel_is_archived");
@@ -118,10 +140,10 @@ fn a_configured_fault_answers_everything_after_that() {
 
 #[test]
 fn blocks_can_be_refused_while_text_is_taken() {
-    let slack = Slack::new(SlackOptions { refuse_blocks: true, ..SlackOptions::default() });
+    let slack = started(SlackOptions { refuse_blocks: true, ..SlackOptions::default() });
     let blocks = r#"{"text":"a","blocks":[{"type":"divider"}]}"#;
-    let answer = slack.webhook("/services/T0/B0/X", blocks.as_bytes());
+    let answer = webhook(&slack, "/services/T0/B0/X", blocks.as_bytes());
     assert_eq!((answer.status, answer.body.as_slice()), (400, b"invalid_blocks".as_slice()));
-    assert_eq!(slack.webhook("/services/T0/B0/X", br#"{"text":"a"}"#).status, 200);
+    assert_eq!(webhook(&slack, "/services/T0/B0/X", br#"{"text":"a"}"#).status, 200);
     assert_eq!((slack.messages().len(), slack.refusals().len()), (1, 1));
 }

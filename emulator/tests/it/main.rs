@@ -22,6 +22,8 @@ mod metric_data;
 #[cfg(test)]
 mod service_quotas;
 #[cfg(test)]
+mod slack;
+#[cfg(test)]
 mod sns;
 #[cfg(test)]
 mod ssm;
