@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::SeriesKey;
-pub use envelope::{WakeUp, WakeUps, parse_event};
+pub use envelope::{Silence, WakeUp, WakeUps, parse_event};
 pub use hint::Hints;
 pub use reason::reason_datapoints;
 

@@ -205,6 +205,10 @@ async fn wanted(
     deadline: Deadline,
     services: &Services,
 ) -> Result<Wanted, String> {
+    let wake_up = match wake_up {
+        WakeUp::Silenced { by, wake_up } => definition::heard(by, *wake_up, services)?,
+        wake_up => wake_up,
+    };
     let (alarm, why) = match wake_up {
         WakeUp::Alarm(alarm) => {
             (definition::complete(*alarm, false, deadline, services).await?, Why::StateChange)
@@ -214,6 +218,7 @@ async fn wanted(
                 .await?,
             question.map_or(Why::AskedByName, Why::Question),
         ),
+        WakeUp::Silenced { by, .. } => return Err(format!("the alarm {}", by.as_str())),
         WakeUp::Ignored { reason } => return Err(reason),
     };
     Ok(Wanted { alarm, why, record })

@@ -28,15 +28,26 @@ pub fn parse_event(event: &[u8]) {
         assert_eq!(ids.len(), records.len(), "a record that cannot be given back");
     }
     for record in records {
-        match record {
-            WakeUp::Alarm(alarm) => holds(*alarm),
-            WakeUp::Manual { alarm_name, question } => {
-                name(&alarm_name);
-                if let Some(question) = question {
-                    is_line(&question);
-                }
+        asks(record, false);
+    }
+}
+
+fn asks(record: WakeUp, is_silenced: bool) {
+    match record {
+        WakeUp::Alarm(alarm) => holds(*alarm),
+        WakeUp::Manual { alarm_name, question } => {
+            name(&alarm_name);
+            if let Some(question) = question {
+                is_line(&question);
             }
-            WakeUp::Ignored { reason } => is_line(&reason),
+        }
+        WakeUp::Silenced { wake_up, .. } => {
+            assert!(!is_silenced, "silenced twice");
+            asks(*wake_up, true);
+        }
+        WakeUp::Ignored { reason } => {
+            assert!(!is_silenced, "nothing is left to be heard");
+            is_line(&reason);
         }
     }
 }
@@ -151,6 +162,7 @@ mod tests {
             parse_event(&event);
             for record in alarm::parse_event(&event).records {
                 let kind = match record {
+                    WakeUp::Silenced { .. } => "silenced".to_owned(),
                     WakeUp::Alarm(alarm) => match alarm.trigger {
                         Trigger::Metric(_) => "metric".to_owned(),
                         Trigger::Derived(derived) => derived.kind,
@@ -178,6 +190,7 @@ mod tests {
                 "metric math",
                 "metrics query",
                 "question",
+                "silenced",
                 "unknown"
             ]
         );

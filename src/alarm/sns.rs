@@ -115,7 +115,7 @@ pub(crate) fn parse_alarm(message: Map<String, Value>, envelope: &Envelope) -> W
         attributes,
         by_action: true,
         leaves: Vec::new(),
-        other_fields: fields.rest(),
+        other_fields: rest(fields.0),
     }))
 }
 
@@ -199,22 +199,22 @@ impl Fields {
     fn untrusted(&mut self, key: &str) -> Option<String> {
         self.text(key).map(|text| bounded(&text, MOST_CHARACTERS))
     }
+}
 
-    /// Returns what nobody took, as text.
-    fn rest(self) -> BTreeMap<String, String> {
-        self.0
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .take(MOST_OTHER_FIELDS)
-            .map(|(key, value)| {
-                let text = match value {
-                    Value::String(text) => text,
-                    other => other.to_string(),
-                };
-                (bounded(&key, 100), bounded(&text, MOST_CHARACTERS))
-            })
-            .collect()
-    }
+/// Returns fields that nobody took, as text.
+pub(crate) fn rest(fields: Map<String, Value>) -> BTreeMap<String, String> {
+    fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .take(MOST_OTHER_FIELDS)
+        .map(|(key, value)| {
+            let text = match value {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            (bounded(&key, 100), bounded(&text, MOST_CHARACTERS))
+        })
+        .collect()
 }
 
 #[cfg(test)]
