@@ -80,7 +80,7 @@ fn holds(alarm: Alarm) {
         assert!((Timestamp::MIN..=Timestamp::MAX).contains(&at), "a time out of range");
     }
     kept(&alarm);
-    let (hints, changed_at) = (alarm.hints(), alarm.changed_at);
+    let (hints, changed_at) = (alarm.hints(&alarm.other_fields), alarm.changed_at);
     if let Some(runbook) = hints.runbook {
         assert!(runbook.starts_with("https://"), "a runbook that is no https address");
     }

@@ -49,9 +49,10 @@ pub(crate) async fn read(
     incident: &Incident,
     reader: &Reader<'_>,
     function: Option<&FunctionState>,
+    hinted: Option<&str>,
 ) -> LogReading {
     let mut reading = LogReading::default();
-    let candidates = candidates(incident, reader, function);
+    let candidates = candidates(incident, reader, function, hinted);
     if candidates.is_empty() {
         let title = incident.resource.service().map_or("resource", |service| service.title.as_str());
         reading.gaps.push(gap(
@@ -118,9 +119,14 @@ pub(crate) async fn read(
     reading
 }
 
-/// Returns the log groups to try, the owner's first.
-fn candidates(incident: &Incident, reader: &Reader<'_>, function: Option<&FunctionState>) -> Vec<String> {
-    let configured = reader.configured_log_group.iter().cloned();
+/// Returns the log groups to try: the operator's word goes before the alarm owner's, and that before the rules.
+fn candidates(
+    incident: &Incident,
+    reader: &Reader<'_>,
+    function: Option<&FunctionState>,
+    hinted: Option<&str>,
+) -> Vec<String> {
+    let configured = reader.configured_log_group.iter().cloned().chain(hinted.map(str::to_owned));
     // A log alarm names its groups itself.
     let counted: &[String] = match &incident.alarm.trigger {
         Trigger::Log(log) => &log.groups,

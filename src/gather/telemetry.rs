@@ -1,5 +1,7 @@
 //! The seam to `CloudWatch`, `CloudWatch` Logs and Lambda: questions in our own terms, answers as plain data.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,11 @@ pub trait Telemetry: Send + Sync {
     /// Reads the alarms that a composite's rule names, with their states; a stand-in may know none.
     fn children<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<AlarmSnapshot>, TelemetryError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Reads the tags of an alarm by its ARN; a stand-in may know none.
+    fn tags<'a>(&'a self, _arn: &'a str) -> BoxFuture<'a, Result<BTreeMap<String, String>, TelemetryError>> {
+        Box::pin(std::future::ready(Ok(BTreeMap::new())))
     }
 
     /// Looks a log group up by its exact name.
@@ -133,7 +140,7 @@ pub struct FunctionVersion {
     /// Digest of the code package.
     pub code_sha256: String,
     /// Settings that can be compared, name to value. Values of environment variables are digests, never the values.
-    pub settings: std::collections::BTreeMap<String, String>,
+    pub settings: BTreeMap<String, String>,
 }
 
 /// One alias.

@@ -99,6 +99,7 @@ impl Account {
             state_since: Some(since_text.parse().unwrap()),
             alarm: Alarm { new_state, ..alarm },
             actions_enabled: true,
+            tags: BTreeMap::new(),
         };
         self.alarms.insert(snapshot.alarm.name.clone(), snapshot);
         self
