@@ -7,6 +7,7 @@ pub mod logs;
 pub mod metrics;
 pub mod recheck;
 pub mod telemetry;
+mod unlisted;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -96,12 +97,17 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
         );
         (function, missing.into_iter().chain(untagged), versions, log_reading, tags, hints)
     };
-    let (series, alarm, (function, missing, versions, log_reading, tags, hints)) =
-        futures::join!(metrics::read(reader, &metric_plan), alarm, after_control_plane);
+    let (series, alarm, found, (function, missing, versions, log_reading, tags, hints)) = futures::join!(
+        metrics::read(reader, &metric_plan),
+        alarm,
+        unlisted::read(incident, reader),
+        after_control_plane
+    );
 
     let mut ledger = Ledger::default();
     metrics::record(incident, &metric_plan, series, &mut ledger);
     metrics::record_versions(incident, &mut plan, versions, &mut ledger);
+    unlisted::record(incident, &mut plan, found, &mut ledger);
     let first_served = log_reading.first_served.clone();
     let log_groups = logs::record(incident, &mut plan, log_reading, &mut ledger);
     for gap in missing {
@@ -127,14 +133,8 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
 /// Reads the alarm's tags, where its ARN is known.
 async fn read_tags(incident: &Incident, reader: &Reader<'_>) -> Result<BTreeMap<String, String>, Gap> {
     let Some(arn) = &incident.alarm.arn else { return Ok(BTreeMap::new()) };
-    let reader = Reader {
-        telemetry: Arc::clone(&reader.telemetry),
-        observer: reader.observer,
-        deadline: reader.deadline.at_most(TAGS_TIME),
-        configured_log_group: None,
-    };
     let asked = reader.telemetry.tags(arn);
-    reader.ask(asked, Source::Alarm, "tags of the alarm", "cloudwatch:ListTagsForResource").await
+    reader.until(TAGS_TIME).ask(asked, Source::Alarm, "tags of the alarm", "cloudwatch:ListTagsForResource").await
 }
 
 /// Sources that the playbook has no way to read for this kind of resource.
@@ -147,7 +147,7 @@ fn unread_sources(incident: &Incident) -> Vec<Gap> {
         };
         return vec![gap(
             Source::Changes,
-            &format!("logs, changes and companions of {}", incident.resource.title()),
+            &format!("changes of {}", incident.resource.title()),
             Status::NotApplicable,
             &format!("the playbook has no row for {what}"),
         )];
@@ -222,7 +222,17 @@ impl Plan {
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Returns the same with less time.
+    pub(crate) fn until(&self, time: Duration) -> Reader<'a> {
+        Reader {
+            telemetry: Arc::clone(&self.telemetry),
+            observer: self.observer,
+            deadline: self.deadline.at_most(time),
+            configured_log_group: self.configured_log_group.clone(),
+        }
+    }
+
     /// Waits for an answer until the deadline; a failure becomes a gap.
     pub(crate) async fn ask<T>(
         &self,

@@ -18,7 +18,8 @@ pub trait Telemetry: Send + Sync {
         request: &'a MetricsRequest,
     ) -> BoxFuture<'a, Result<Vec<Series>, TelemetryError>>;
 
-    /// Lists metrics of a namespace with this name that carry the given dimensions, whatever others they carry.
+    /// Lists metrics of a namespace with this name, or with any where it is empty, that carry the given dimensions, whatever
+    /// others they carry; about [`MOST_LISTED`] at most.
     fn list_metrics<'a>(&'a self, like: &'a MetricId)
     -> BoxFuture<'a, Result<Vec<MetricId>, TelemetryError>>;
 
@@ -50,6 +51,9 @@ pub trait Telemetry: Send + Sync {
     /// Reads a Lambda function's versions and aliases; `None` where there is no such function.
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>>;
 }
+
+/// Most metrics that are listed: ten pages of `ListMetrics`.
+pub const MOST_LISTED: usize = 5_000;
 
 /// One metric to read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
