@@ -134,7 +134,10 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
 async fn read_tags(incident: &Incident, reader: &Reader<'_>) -> Result<BTreeMap<String, String>, Gap> {
     let Some(arn) = &incident.alarm.arn else { return Ok(BTreeMap::new()) };
     let asked = reader.telemetry.tags(arn);
-    reader.until(TAGS_TIME).ask(asked, Source::Alarm, "tags of the alarm", "cloudwatch:ListTagsForResource").await
+    reader
+        .until(TAGS_TIME)
+        .ask(asked, Source::Alarm, "tags of the alarm", "cloudwatch:ListTagsForResource")
+        .await
 }
 
 /// Sources that the playbook has no way to read for this kind of resource.

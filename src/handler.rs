@@ -485,12 +485,7 @@ impl Run<'_> {
             telemetry: Arc::clone(&self.services.telemetry),
             observer: self.observer,
             deadline,
-            configured_log_group: self
-                .services
-                .config
-                .log_groups
-                .get(&self.incident.resource.name)
-                .cloned(),
+            configured_log_group: self.services.config.log_groups.get(&self.incident.resource.name).cloned(),
         }
     }
 

@@ -162,7 +162,10 @@ impl Place {
         // Tags are granted on the alarms of an account, so it takes one to ask.
         let probe = caller.map(|caller| {
             let partition = caller.arn.split(':').nth(1).unwrap_or("aws");
-            format!("arn:{partition}:cloudwatch:{}:{}:alarm:sre-agent-doctor-probe", self.region, caller.account)
+            format!(
+                "arn:{partition}:cloudwatch:{}:{}:alarm:sre-agent-doctor-probe",
+                self.region, caller.account
+            )
         });
         let tags = async {
             match telemetry.tags(probe.as_deref()?).await {

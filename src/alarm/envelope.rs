@@ -12,8 +12,8 @@ use crate::redact::Redacted;
 /// Largest event that is read: Lambda's limit for an invocation with an answer, 6 MB, which a queue's batch can reach.
 const MOST_BYTES: usize = 6 * 1024 * 1024;
 
-/// `CloudWatch`'s limit for an alarm name.
-const MOST_NAME_CHARACTERS: usize = 255;
+/// `CloudWatch`'s limit for an alarm name; a longer one is no alarm's.
+pub(crate) const MOST_NAME_CHARACTERS: usize = 255;
 
 /// A question is one sentence or two; a model reads it beside the whole digest.
 const MOST_QUESTION_CHARACTERS: usize = 500;

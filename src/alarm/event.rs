@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::alarm::sns::{Arn, MOST_CHARACTERS, bounded, definition, parse_time, rest};
+use crate::alarm::envelope::MOST_NAME_CHARACTERS;
+use crate::alarm::sns::{Arn, MOST_CHARACTERS, TOO_LONG, bounded, definition, parse_time, rest};
 use crate::alarm::{Alarm, AlarmState, Place, Silence, Trigger, WakeUp, trigger};
 
 /// Detail types of state changes.
@@ -49,6 +50,9 @@ fn state_change(
     let Some(name) = name.or_else(|| parts.as_ref().map(|parts| parts.alarm_name.clone())) else {
         return WakeUp::ignored("an event about an alarm names no alarm");
     };
+    if name.chars().count() > MOST_NAME_CHARACTERS {
+        return WakeUp::ignored(TOO_LONG);
+    }
     let silence = silence(&body);
     let wake_up = change_of(envelope, body, name, arn, by_action);
     match silence {

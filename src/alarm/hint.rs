@@ -201,7 +201,10 @@ mod tests {
     #[test]
     fn a_tag_goes_before_the_description_and_is_taken_as_strictly() {
         let tags = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>()
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>()
         };
         let description = "runbook: https://a.example/text log-group: /text service: text, channel: text";
         let tagged = tags(&[

@@ -131,7 +131,11 @@ pub(crate) fn moved_first(companions: &[CompanionFinding], onset: &Onset) -> Opt
                 clock_time(change.at),
                 distance_words(change.at, onset.at)
             ),
-            format!("median {} before, {} since", quantity(change.before, unit), quantity(change.after, unit)),
+            format!(
+                "median {} before, {} since",
+                quantity(change.before, unit),
+                quantity(change.after, unit)
+            ),
         ],
         score: Score { proximity: 1.0 - before.as_secs_f64() / near.as_secs_f64(), ..Score::default() },
         rivals: moved.map(|(companion, ..)| companion.title.clone()).collect(),

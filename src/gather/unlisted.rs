@@ -45,7 +45,8 @@ pub(crate) async fn read(incident: &Incident, reader: &Reader<'_>) -> Found {
         }
     };
     if listed.len() >= MOST_LISTED {
-        let reason = format!("{} has more metrics than the {MOST_LISTED} that are looked through", trigger.namespace);
+        let reason =
+            format!("{} has more metrics than the {MOST_LISTED} that are looked through", trigger.namespace);
         found.gaps.push(gap(Source::Metrics, &subject, Status::NotApplicable, &reason));
     }
     let chosen = choose(listed, trigger);
@@ -62,7 +63,8 @@ pub(crate) async fn read(incident: &Incident, reader: &Reader<'_>) -> Found {
         })
         .collect();
     let of_incident = (String::new(), incident.window);
-    let of_normal = incident.baselines.iter().map(|baseline| (format!(", {}", baseline.title), baseline.window));
+    let of_normal =
+        incident.baselines.iter().map(|baseline| (format!(", {}", baseline.title), baseline.window));
     let asked = std::iter::once(of_incident).chain(of_normal).map(|(when, window)| {
         let period_seconds = trigger.period_seconds.max(60);
         let request = MetricsRequest { queries: queries.clone(), window, period_seconds };
@@ -98,7 +100,8 @@ pub(crate) fn record(incident: &Incident, plan: &mut Plan, found: Found, ledger:
 /// most telling names first, then by the alphabet.
 fn choose(listed: Vec<MetricId>, trigger: &MetricTrigger) -> Vec<MetricId> {
     let mut by_name: BTreeMap<String, BTreeSet<BTreeMap<String, String>>> = BTreeMap::new();
-    for metric in listed.into_iter().filter(|metric| metric.name != trigger.metric && !metric.name.is_empty()) {
+    for metric in listed.into_iter().filter(|metric| metric.name != trigger.metric && !metric.name.is_empty())
+    {
         by_name.entry(metric.name).or_default().insert(metric.dimensions);
     }
     let mut chosen: Vec<MetricId> = by_name
@@ -173,7 +176,8 @@ mod tests {
     fn the_choice_is_bounded_and_does_not_depend_on_the_order_of_the_list() {
         let names: Vec<String> = (0..50).map(|number| format!("m{number:02}")).collect();
         let none: &[(&str, &str)] = &[];
-        let mut listed: Vec<(&str, &[(&str, &str)])> = names.iter().map(|name| (name.as_str(), none)).collect();
+        let mut listed: Vec<(&str, &[(&str, &str)])> =
+            names.iter().map(|name| (name.as_str(), none)).collect();
         let forth = chosen(&[], &listed);
         listed.reverse();
         assert_eq!(forth, chosen(&[], &listed));

@@ -18,7 +18,9 @@ async fn run(options: Options) -> IncidentRun {
 
 fn asked(run: &IncidentRun, action: &str) -> Vec<Value> {
     let requests = run.emulator.requests().into_iter().filter(|request| request.action == action);
-    requests.map(|request| serde_json::from_str(&request.body).unwrap_or(Value::String(request.body))).collect()
+    requests
+        .map(|request| serde_json::from_str(&request.body).unwrap_or(Value::String(request.body)))
+        .collect()
 }
 
 fn gaps(seen: &Seen) -> Vec<String> {
@@ -34,7 +36,9 @@ async fn a_companion_of_a_custom_namespace_that_moved_first_is_the_lead() {
     assert_eq!(lead["entity"], "QueueDepth");
     let words = seen.words();
     assert!(
-        words.contains("Lead (computed): QueueDepth. It rose at 02:56, 6 min before the onset; median 4 before, "),
+        words.contains(
+            "Lead (computed): QueueDepth. It rose at 02:56, 6 min before the onset; median 4 before, "
+        ),
         "{words}"
     );
     // What another service does under the same name is nobody's companion, and the guesses make no share of failures.
@@ -76,7 +80,9 @@ async fn the_log_group_of_a_tag_goes_before_the_description_and_after_the_config
     alarm["AlarmDescription"] = json!("log-group: /ecs/checkout");
     let event = sns_event(&[alarm]);
     let by_tag = run(Options::default()).await;
-    let group = |seen: &Seen| seen.document.data["evidence"].to_string().contains("errors and warnings of /shop/checkout");
+    let group = |seen: &Seen| {
+        seen.document.data["evidence"].to_string().contains("errors and warnings of /shop/checkout")
+    };
     assert!(group(&by_tag.report_of(&event, ENOUGH).await));
     let mut configured = run(Options::default()).await;
     let document = "format = 1\n[logs.groups]\ncheckout = \"/ecs/checkout\"";

@@ -130,7 +130,8 @@ impl Alarms {
                 file.history.iter().map(history_item).collect::<Result<_, _>>()?;
             history.sort_by_key(|item| item.at);
             let (metric, composite) = (alarms(&file.metric_alarms)?, alarms(&file.composite_alarms)?);
-            let known = |name: &str| metric.iter().chain(&composite).any(|alarm| alarm.text("AlarmName") == name);
+            let known =
+                |name: &str| metric.iter().chain(&composite).any(|alarm| alarm.text("AlarmName") == name);
             if let Some(name) = file.tags.keys().find(|name| !known(name)) {
                 return Err(format!("tags of an alarm {name}, which is not here"));
             }

@@ -141,8 +141,12 @@ async fn tags_of_an_alarm_are_listed_by_its_arn() {
     assert_eq!(none["Tags"], json!([]));
     let unknown = cloudwatch(&emulator, "ListTagsForResource", arn("nobody")).await;
     assert_eq!(unknown.status, 404);
-    let asked = emulator.requests().into_iter().find(|request| request.action == "ListTagsForResource").unwrap();
-    assert_eq!(asked.resource.as_deref(), Some("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:sorter-errors"));
+    let asked =
+        emulator.requests().into_iter().find(|request| request.action == "ListTagsForResource").unwrap();
+    assert_eq!(
+        asked.resource.as_deref(),
+        Some("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:sorter-errors")
+    );
 }
 
 #[tokio::test]

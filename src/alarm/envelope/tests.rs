@@ -196,6 +196,18 @@ fn a_message_of_300_kilobytes_is_read_and_what_is_kept_of_it_is_bounded() {
 }
 
 #[test]
+fn a_name_that_no_alarm_can_have_is_refused_in_every_shape() {
+    let mut message = message();
+    message["AlarmName"] = json!("n".repeat(256));
+    let changed = state_change(|event| event["detail"]["alarmName"] = json!("n".repeat(256)));
+    for event in [event(&[record(None, &message.to_string())]), changed.to_string().into_bytes()] {
+        assert_eq!(told(&event), ["an alarm's name is longer than CloudWatch allows"]);
+    }
+    message["AlarmName"] = json!("\u{e4}".repeat(255));
+    assert!(told(&event(&[record(None, &message.to_string())]))[0].starts_with("alarm \u{e4}"));
+}
+
+#[test]
 fn an_event_beyond_what_lambda_takes_is_refused_with_its_size() {
     let mut event = b"{\"alarmName\":\"".to_vec();
     event.resize(MOST_BYTES + 1, b'x');
