@@ -77,7 +77,7 @@ fn the_published_samples_are_read_or_refused_by_name() {
     assert_eq!(told(NOT_AN_ALARM.as_bytes()), ["SNS message 'Greetings' is not a CloudWatch alarm"]);
     assert_eq!(told(DIRECT.as_bytes()), ["alarm lambda-demo-metric-alarm"]);
     assert_eq!(told(DIRECT_COMPOSITE.as_bytes()), ["alarm CompositeDemo.Main"]);
-    let suppressed = "the alarm ServiceAggregatedAlarm has its actions suppressed (WaitPeriod)";
+    let suppressed = "the alarm ServiceAggregatedAlarm has its actions suppressed";
     assert_eq!(told(EVENT_BRIDGE.as_bytes()), [suppressed]);
 }
 
