@@ -116,7 +116,7 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
     if let Some(function) = &function {
         changes::record(incident, function, &first_served, &mut plan, &mut ledger);
     }
-    record_alarm(incident, alarm, tags, &mut plan, &mut ledger);
+    record_alarm(incident, alarm, &tags, &mut plan, &mut ledger);
     for unread in unread_sources(incident) {
         ledger.push_gap(unread);
     }
@@ -169,7 +169,7 @@ fn unread_sources(incident: &Incident) -> Vec<Gap> {
 fn record_alarm(
     incident: &Incident,
     alarm: Result<Option<crate::alarm::AlarmSnapshot>, Gap>,
-    tags: BTreeMap<String, String>,
+    tags: &BTreeMap<String, String>,
     plan: &mut Plan,
     ledger: &mut Ledger,
 ) {

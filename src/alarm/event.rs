@@ -54,7 +54,7 @@ fn state_change(
         return WakeUp::ignored(TOO_LONG);
     }
     let silence = silence(&body);
-    let wake_up = change_of(envelope, body, name, arn, by_action);
+    let wake_up = change_of(envelope, &body, name, arn, by_action);
     match silence {
         Some(by) => WakeUp::Silenced { by, wake_up: Box::new(wake_up) },
         None => wake_up,
@@ -63,7 +63,7 @@ fn state_change(
 
 fn change_of(
     envelope: &Map<String, Value>,
-    body: Map<String, Value>,
+    body: &Map<String, Value>,
     name: String,
     arn: Option<String>,
     by_action: bool,

@@ -117,10 +117,7 @@ fn role(metric: &str) -> Option<Role> {
 
 /// `Order-Errors`, `order_errors` and `OrderErrors` are one name.
 fn folded(name: &str) -> String {
-    name.chars()
-        .filter(|letter| letter.is_ascii_alphanumeric())
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect()
+    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 /// A name from outside, on one line and without blanks: nobody's sentence.
