@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::SeriesKey;
-pub use envelope::{WakeUp, WakeUps, parse_event};
+pub use envelope::{Silence, WakeUp, WakeUps, parse_event};
 pub use hint::Hints;
 pub use reason::reason_datapoints;
 
@@ -241,9 +241,9 @@ impl Alarm {
         SeriesKey::new(self.arn.as_deref().unwrap_or(&self.name), self.contributor.as_deref())
     }
 
-    /// Returns what the owner's description asks for.
-    pub fn hints(&self) -> Hints {
-        self.description.as_deref().map(hint::hints).unwrap_or_default()
+    /// Returns what the owner asks for, by the alarm's tags and its description.
+    pub fn hints(&self, tags: &BTreeMap<String, String>) -> Hints {
+        Hints::of(tags, self.description.as_deref())
     }
 
     /// Says how the alarm's value is computed, where it is not one metric.
@@ -279,4 +279,7 @@ pub struct AlarmSnapshot {
     pub state_since: Option<Timestamp>,
     /// Whether its actions are on.
     pub actions_enabled: bool,
+    /// Its tags, where they were read: untrusted text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }

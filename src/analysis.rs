@@ -61,7 +61,10 @@ pub struct Analysis {
 
 /// Computes what the ledger shows.
 pub fn analyse(incident: &Incident, ledger: &Ledger) -> Analysis {
-    analyse_by(incident, ledger, incident.resource.service())
+    match incident.resource.service() {
+        Some(service) => analyse_by(incident, ledger, Some(service)),
+        None => analyse_by(incident, ledger, readings::found(incident, ledger).as_ref()),
+    }
 }
 
 /// The same with a given row of the playbook.
@@ -70,7 +73,8 @@ fn analyse_by(incident: &Incident, ledger: &Ledger, service: Option<&Service>) -
     let own = readings.own();
     let onset = onset::find(incident, own.as_ref());
     let companions = companion::look(&readings);
-    let counted = Counted::of(&readings);
+    // What a name seems to say is no ground for a share of failures.
+    let counted = if service.is_some_and(|row| row.is_guess) { None } else { Counted::of(&readings) };
     let impact = own
         .as_ref()
         .zip(onset.as_ref())
@@ -123,7 +127,7 @@ fn analyse_by(incident: &Incident, ledger: &Ledger, service: Option<&Service>) -
             comparison: comparison.as_ref().zip(comparison_id),
             exclusives: &exclusives,
         };
-        lead::choose(&readings, &clues)
+        lead::choose(&readings, &clues).or_else(|| lead::moved_first(&companions, onset))
     });
     let computed = timeline::Computed {
         metric: incident.alarm.metric().map(|metric| metric.metric.as_str()),

@@ -18,6 +18,7 @@ mod quotas;
 mod sns;
 mod ssm;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use aws_config::SdkConfig;
@@ -184,6 +185,10 @@ impl Telemetry for AwsTelemetry {
 
     fn children<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<AlarmSnapshot>, TelemetryError>> {
         Box::pin(alarms::children(&self.cloudwatch, name, &self.region))
+    }
+
+    fn tags<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<BTreeMap<String, String>, TelemetryError>> {
+        Box::pin(alarms::tags(&self.cloudwatch, arn))
     }
 
     fn log_group<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<LogGroup>, TelemetryError>> {

@@ -70,6 +70,8 @@ pub struct Config {
     pub max_tokens_per_run: u64,
     /// How long after its report an alarm that goes off again is told and not investigated; zero for never.
     pub cool_down: Duration,
+    /// Which alarms are investigated although their actions are held back.
+    pub silenced: InvestigateSilenced,
     /// Time kept for posting at the end.
     pub publish_reserve: Duration,
     /// Longest time for reading telemetry.
@@ -92,6 +94,17 @@ pub struct Config {
     pub as_of: Option<Timestamp>,
     /// The run's seed, where it is given.
     pub seed: Option<u64>,
+}
+
+/// Which alarms are investigated although somebody holds their actions back: `EventBridge` tells of them as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InvestigateSilenced {
+    /// Those that a mute rule covers.
+    pub muted: bool,
+    /// Composites whose actions are suppressed.
+    pub suppressed: bool,
+    /// Those whose actions are disabled.
+    pub disabled: bool,
 }
 
 /// The agent's own parts, by name; empty where not known.
@@ -426,6 +439,11 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         max_model_calls,
         max_tokens_per_run,
         cool_down,
+        silenced: InvestigateSilenced {
+            muted: raw.alarms.investigate_muted.unwrap_or(false),
+            suppressed: raw.alarms.investigate_suppressed.unwrap_or(false),
+            disabled: raw.alarms.investigate_disabled.unwrap_or(false),
+        },
         publish_reserve,
         gather_time,
         model_call_time,

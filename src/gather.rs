@@ -7,11 +7,14 @@ pub mod logs;
 pub mod metrics;
 pub mod recheck;
 pub mod telemetry;
+mod unlisted;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::alarm::Place;
+use crate::alarm::{Hints, Place};
 use crate::clock::Deadline;
 use crate::evidence::{Body, Evidence, Gap, Ledger, Query, Source, Status, Window, console};
 use crate::gather::telemetry::TelemetryError;
@@ -29,7 +32,12 @@ pub struct Gathered {
     pub ledger: Ledger,
     /// Log groups that exist and belong to the incident.
     pub log_groups: Vec<String>,
+    /// What the alarm's owner asks for, by its tags and its description.
+    pub hints: Hints,
 }
+
+/// Longest time for reading the tags: the logs wait for them.
+const TAGS_TIME: Duration = Duration::from_secs(3);
 
 /// Reads an account under a deadline.
 pub struct Reader<'a> {
@@ -75,28 +83,40 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
         "cloudwatch:DescribeAlarms",
     );
     let after_control_plane = async {
-        let (function, missing) = control_plane.await;
+        let ((function, missing), tags) = futures::join!(control_plane, read_tags(incident, reader));
+        let (tags, untagged) = match tags {
+            Ok(tags) => (tags, None),
+            // That there is no such alarm is told once, by its definition.
+            Err(gap) if gap.status == Status::Missing => (BTreeMap::new(), None),
+            Err(gap) => (BTreeMap::new(), Some(gap)),
+        };
+        let hints = incident.alarm.hints(&tags);
         let (versions, log_reading) = futures::join!(
             metrics::read_versions(incident, reader),
-            logs::read(incident, reader, function.as_ref())
+            logs::read(incident, reader, function.as_ref(), hints.log_group.as_deref())
         );
-        (function, missing, versions, log_reading)
+        (function, missing.into_iter().chain(untagged), versions, log_reading, tags, hints)
     };
-    let (series, alarm, (function, missing, versions, log_reading)) =
-        futures::join!(metrics::read(reader, &metric_plan), alarm, after_control_plane);
+    let (series, alarm, found, (function, missing, versions, log_reading, tags, hints)) = futures::join!(
+        metrics::read(reader, &metric_plan),
+        alarm,
+        unlisted::read(incident, reader),
+        after_control_plane
+    );
 
     let mut ledger = Ledger::default();
     metrics::record(incident, &metric_plan, series, &mut ledger);
     metrics::record_versions(incident, &mut plan, versions, &mut ledger);
+    unlisted::record(incident, &mut plan, found, &mut ledger);
     let first_served = log_reading.first_served.clone();
     let log_groups = logs::record(incident, &mut plan, log_reading, &mut ledger);
-    if let Some(gap) = missing {
+    for gap in missing {
         ledger.push_gap(gap);
     }
     if let Some(function) = &function {
         changes::record(incident, function, &first_served, &mut plan, &mut ledger);
     }
-    record_alarm(incident, alarm, &mut plan, &mut ledger);
+    record_alarm(incident, alarm, &tags, &mut plan, &mut ledger);
     for unread in unread_sources(incident) {
         ledger.push_gap(unread);
     }
@@ -107,7 +127,17 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
             title: item.title.to_string(),
         });
     }
-    Gathered { ledger, log_groups }
+    Gathered { ledger, log_groups, hints }
+}
+
+/// Reads the alarm's tags, where its ARN is known.
+async fn read_tags(incident: &Incident, reader: &Reader<'_>) -> Result<BTreeMap<String, String>, Gap> {
+    let Some(arn) = &incident.alarm.arn else { return Ok(BTreeMap::new()) };
+    let asked = reader.telemetry.tags(arn);
+    reader
+        .until(TAGS_TIME)
+        .ask(asked, Source::Alarm, "tags of the alarm", "cloudwatch:ListTagsForResource")
+        .await
 }
 
 /// Sources that the playbook has no way to read for this kind of resource.
@@ -120,7 +150,7 @@ fn unread_sources(incident: &Incident) -> Vec<Gap> {
         };
         return vec![gap(
             Source::Changes,
-            &format!("logs, changes and companions of {}", incident.resource.title()),
+            &format!("changes of {}", incident.resource.title()),
             Status::NotApplicable,
             &format!("the playbook has no row for {what}"),
         )];
@@ -139,6 +169,7 @@ fn unread_sources(incident: &Incident) -> Vec<Gap> {
 fn record_alarm(
     incident: &Incident,
     alarm: Result<Option<crate::alarm::AlarmSnapshot>, Gap>,
+    tags: &BTreeMap<String, String>,
     plan: &mut Plan,
     ledger: &mut Ledger,
 ) {
@@ -148,6 +179,8 @@ fn record_alarm(
             snapshot.alarm.reason = Redacted::new(&snapshot.alarm.reason).to_string();
             snapshot.alarm.description =
                 snapshot.alarm.description.map(|text| Redacted::new(&text).to_string());
+            let redacted = |text: &str| Redacted::new(text).to_string();
+            snapshot.tags = tags.iter().map(|(key, value)| (redacted(key), redacted(value))).collect();
             ledger.push(Evidence {
                 id: plan.next(Source::Alarm),
                 source: Source::Alarm,
@@ -192,7 +225,17 @@ impl Plan {
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Returns the same with less time.
+    pub(crate) fn until(&self, time: Duration) -> Reader<'a> {
+        Reader {
+            telemetry: Arc::clone(&self.telemetry),
+            observer: self.observer,
+            deadline: self.deadline.at_most(time),
+            configured_log_group: self.configured_log_group.clone(),
+        }
+    }
+
     /// Waits for an answer until the deadline; a failure becomes a gap.
     pub(crate) async fn ask<T>(
         &self,

@@ -205,6 +205,10 @@ async fn wanted(
     deadline: Deadline,
     services: &Services,
 ) -> Result<Wanted, String> {
+    let wake_up = match wake_up {
+        WakeUp::Silenced { by, wake_up } => definition::heard(by, *wake_up, services)?,
+        wake_up => wake_up,
+    };
     let (alarm, why) = match wake_up {
         WakeUp::Alarm(alarm) => {
             (definition::complete(*alarm, false, deadline, services).await?, Why::StateChange)
@@ -214,6 +218,7 @@ async fn wanted(
                 .await?,
             question.map_or(Why::AskedByName, Why::Question),
         ),
+        WakeUp::Silenced { by, .. } => return Err(format!("the alarm {}", by.as_str())),
         WakeUp::Ignored { reason } => return Err(reason),
     };
     Ok(Wanted { alarm, why, record })
@@ -405,7 +410,7 @@ impl Run<'_> {
             )
         });
         // The depth depends on the quotas; while telemetry is read, reading them costs no time.
-        let (Gathered { mut ledger, log_groups }, ()) = tokio::join!(gathering, self.read_quotas());
+        let (Gathered { mut ledger, log_groups, hints }, ()) = tokio::join!(gathering, self.read_quotas());
         self.keep(&mut record, Stage::Gather, None).await;
         let analysis = self
             .stage(Stage::Analysis, async { analysis::analyse(&self.incident, &ledger) }, |analysis| {
@@ -445,6 +450,7 @@ impl Run<'_> {
             left: &asked.left,
             spent: &asked.spent,
             log_groups: &log_groups,
+            hints: &hints,
             took: watch.elapsed(),
         });
         let outcome = compose::outcome_name(asked.investigation.as_ref(), self.why.question().is_some());
@@ -479,14 +485,7 @@ impl Run<'_> {
             telemetry: Arc::clone(&self.services.telemetry),
             observer: self.observer,
             deadline,
-            // The operator's word goes before the alarm owner's.
-            configured_log_group: self
-                .services
-                .config
-                .log_groups
-                .get(&self.incident.resource.name)
-                .cloned()
-                .or_else(|| self.incident.alarm.hints().log_group),
+            configured_log_group: self.services.config.log_groups.get(&self.incident.resource.name).cloned(),
         }
     }
 

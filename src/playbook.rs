@@ -2,6 +2,8 @@
 //!
 //! The rows are in `playbook/services.toml`; adding a service is adding a row.
 
+pub mod unlisted;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -43,6 +45,9 @@ pub struct Service {
     /// What a responder can do next.
     #[serde(default)]
     pub next_steps: Vec<StepTemplate>,
+    /// Whether nobody wrote it: see [`unlisted`].
+    #[serde(skip)]
+    pub is_guess: bool,
 }
 
 /// A metric to read beside the alarm's own.

@@ -5,7 +5,8 @@
 #   tests/run.sh            everything
 #   tests/run.sh clippy     only the named steps (after the build that they need has been made)
 #
-# Needs Rust (rust-toolchain.toml names the version), a C compiler, and Python 3.11 or newer with venv.
+# Needs Rust (rust-toolchain.toml names the version), a C compiler, and Python 3.11 or newer with venv. The fuzzer also
+# needs a C++ compiler and is left out without one.
 # It needs no AWS account and calls none. Each step's output goes to target/test-logs/.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -111,7 +112,24 @@ set_up_python() {
 # `--all-targets` builds the binaries with the same features as the tests, so the AWS SDKs are compiled once.
 build() { cargo build --workspace --all-targets --locked; }
 test_rust() { cargo test --workspace --locked --no-fail-fast; }
-lint() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+lint() {
+  cargo clippy --workspace --all-targets --locked ${fuzzer:+--features sre-agent-fuzz/libfuzzer} -- -D warnings
+}
+
+# A minute with a fixed seed, begun at the committed corpus. What it finds new stays in target/fuzz/found, an input that
+# breaks the parser in target/fuzz/crash-...: run target/debug/fuzz-parse-event on it, and give it to the corpus.
+fuzz() {
+  local found="$target/fuzz/found" log="$logs/fuzz.log" code
+  rm -rf "$found" && mkdir -p "$found" || return 1
+  RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/instrument.sh" cargo build --workspace --locked \
+    --features sre-agent-fuzz/libfuzzer --bin fuzz-parse-event || return 1
+  "$target/debug/fuzz-parse-event" -seed=1 -max_total_time=60 -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
+    -dict=fuzz/parse_event.dict -artifact_prefix="$target/fuzz/" -print_final_stats=1 "$found" fuzz/corpus/parse_event
+  code=$?
+  # Without counters it would be blind, and still end well.
+  grep -q 'inline 8-bit counters' "$log" || { echo 'the parser is not instrumented'; return 1; }
+  return "$code"
+}
 
 validate_template() {
   # SAM asks PyPI once a week for a newer SAM, unless it believes that it just did; this step reaches no network.
@@ -137,7 +155,7 @@ try_first_command() {
   card="$(cargo sre-agent demo)" && [ -n "$card" ]
 }
 
-steps=' python fmt build clippy deny rust scenarios template sam models boto3 commands lambda demo '
+steps=' python fmt build clippy deny rust fuzz scenarios template sam models boto3 commands lambda demo '
 for name in $wanted; do
   case "$steps" in *" $name "*) ;; *) echo "there is no step $name; the steps are:$steps" >&2; exit 2 ;; esac
 done
@@ -153,6 +171,9 @@ else
   echo 'Python 3.11 or newer with venv is missing (Debian and Ubuntu: apt-get install python3-venv).'
 fi
 
+fuzzer=""
+if command -v c++ >/dev/null; then fuzzer=yes; fi
+
 step fmt 'every file is formatted' cargo fmt --all --check
 built=yes
 step build 'libraries, binaries and tests' build || built=""
@@ -163,6 +184,14 @@ else
   skip deny 'cargo-deny is not installed (cargo install cargo-deny)'
 fi
 if [ -n "$built" ]; then step rust 'unit, property and integration tests' test_rust; else missing rust 'the build failed'; fi
+if [ -z "$built" ]; then
+  missing fuzz 'the build failed'
+elif [ -n "$fuzzer" ]; then
+  step fuzz 'the parser of events under libFuzzer, a minute' fuzz
+  if asked_for fuzz; then sed -n 's/^stat::number_of_executed_units: */  inputs tried: /p; s/^#[0-9]*[[:space:]]DONE/ /p' "$logs/fuzz.log"; fi
+else
+  skip fuzz 'there is no C++ compiler (c++)'
+fi
 
 if [ -n "$base" ]; then
   step scenarios 'each scenario agrees with itself' "$python" scenarios/check.py

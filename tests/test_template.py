@@ -13,6 +13,7 @@ READ_ACTIONS = {
     "cloudwatch:GetMetricData",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:ListMetrics",
+    "cloudwatch:ListTagsForResource",
     "logs:DescribeLogGroups",
     "logs:FilterLogEvents",
     "lambda:ListVersionsByFunction",

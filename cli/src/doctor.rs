@@ -56,7 +56,8 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
     }
     let mut examination = Examination::of(&account, &models);
     if reachable {
-        let tried = place.try_reading(now, asked.function.as_deref().unwrap_or(PROBE)).await;
+        let function = asked.function.as_deref().unwrap_or(PROBE);
+        let tried = place.try_reading(now, function, account.identity.as_ref().ok()).await;
         examination.parts.push(surroundings::permissions(&tried));
     }
     if let Some(document) = place.document_history().await {

@@ -201,6 +201,8 @@ fn as_text() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use sre_agent::alarm::{WakeUp, parse_event};
 
     use super::*;
@@ -234,7 +236,7 @@ mod tests {
         let Some(WakeUp::Alarm(mut alarm)) = parsed.into_iter().next() else { panic!("{message}") };
         alarm.new_state = state;
         let state_since = Some(alarm.changed_at);
-        AlarmSnapshot { alarm: *alarm, state_since, actions_enabled: true }
+        AlarmSnapshot { alarm: *alarm, state_since, actions_enabled: true, tags: BTreeMap::new() }
     }
 
     #[test]

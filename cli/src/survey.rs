@@ -8,8 +8,8 @@ use sre_agent::aws::{self, AwsTelemetry, Bedrock, ModelAccess, SdkConfig};
 use sre_agent::clock::Timestamp;
 use sre_agent::config::{Config, Layers};
 use sre_agent::doctor::surroundings::SeenDocument;
-use sre_agent::doctor::{Account, Seen, SeenKey};
-use sre_agent::evidence::{MetricId, Statistic};
+use sre_agent::doctor::{Account, Identity, Seen, SeenKey};
+use sre_agent::evidence::{MetricId, Statistic, Status};
 use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{LogRequest, MetricQuery, MetricsRequest};
 use sre_agent::incident::Window;
@@ -129,7 +129,12 @@ impl Place {
     }
 
     /// Tries what an investigation reads, on names that hardly exist: being told so takes the permission.
-    pub(crate) async fn try_reading(&self, now: Timestamp, function: &str) -> Vec<(&'static str, Seen<()>)> {
+    pub(crate) async fn try_reading(
+        &self,
+        now: Timestamp,
+        function: &str,
+        caller: Option<&Identity>,
+    ) -> Vec<(&'static str, Seen<()>)> {
         let telemetry = AwsTelemetry::new(&self.sdk);
         let window = Window { start: Timestamp::from_second(now.as_second() - 600).unwrap_or(now), end: now };
         let metric = MetricId {
@@ -154,7 +159,22 @@ impl Place {
             window,
             limit: 1,
         };
-        let (alarm, series, listed, found, lines, state) = tokio::join!(
+        // Tags are granted on the alarms of an account, so it takes one to ask.
+        let probe = caller.map(|caller| {
+            let partition = caller.arn.split(':').nth(1).unwrap_or("aws");
+            format!(
+                "arn:{partition}:cloudwatch:{}:{}:alarm:sre-agent-doctor-probe",
+                self.region, caller.account
+            )
+        });
+        let tags = async {
+            match telemetry.tags(probe.as_deref()?).await {
+                Err(error) if error.status == Status::Missing => Some(Ok(())),
+                answer => Some(answer.map(drop)),
+            }
+        };
+        let (tags, alarm, series, listed, found, lines, state) = tokio::join!(
+            tags,
             telemetry.alarm("sre-agent-doctor-probe"),
             telemetry.metrics(&metrics),
             telemetry.list_metrics(&metric),
@@ -162,14 +182,16 @@ impl Place {
             telemetry.log_events(&logs),
             telemetry.function(function),
         );
-        vec![
+        let mut tried = vec![
             ("cloudwatch:DescribeAlarms", alarm.map(drop)),
             ("cloudwatch:GetMetricData", series.map(drop)),
             ("cloudwatch:ListMetrics", listed.map(drop)),
             ("logs:DescribeLogGroups", found.map(drop)),
             ("logs:FilterLogEvents", lines.map(drop)),
             ("lambda:ListVersionsByFunction", state.map(drop)),
-        ]
+        ];
+        tried.extend(tags.map(|answer| ("cloudwatch:ListTagsForResource", answer)));
+        tried
     }
 }
 

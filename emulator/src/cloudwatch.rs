@@ -1,7 +1,7 @@
 //! CloudWatch: metrics and alarms, over Smithy rpc-v2-cbor.
 //!
 //! Answered: `GetMetricData` (metric queries, no expressions), `ListMetrics`, `DescribeAlarms`, `DescribeAlarmHistory`,
-//! `DescribeAlarmsForMetric`. Every other operation is refused.
+//! `DescribeAlarmsForMetric`, `ListTagsForResource` (of alarms). Every other operation is refused.
 
 mod alarms;
 mod metric_data;
@@ -26,6 +26,7 @@ pub(crate) fn answer(
         "ListMetrics" => metric_list::list_metrics(scenario, paging, input),
         "DescribeAlarms" => alarms::describe_alarms(scenario, input),
         "DescribeAlarmHistory" => alarms::describe_alarm_history(scenario, input),
+        "ListTagsForResource" => alarms::list_tags(scenario, input),
         "DescribeAlarmsForMetric" => alarms::describe_alarms_for_metric(scenario, input),
         other => Err(Failure::unsupported(format!("operation cloudwatch:{other}"))),
     }

@@ -213,7 +213,12 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
         body.get(member)?.as_str().map(str::to_owned)
     };
     Some(match target {
-        Target::CloudWatch { operation } => call("cloudwatch", operation, Protocol::Cbor, None),
+        Target::CloudWatch { operation } => {
+            // The one operation here that is granted on a resource.
+            let arn = (operation == "ListTagsForResource").then(|| cbor::decoded(body).ok()).flatten();
+            let arn = arn.and_then(|input| input.get("ResourceARN")?.as_str().map(str::to_owned));
+            call("cloudwatch", operation, Protocol::Cbor, arn)
+        }
         Target::Logs { operation } => {
             let group = named("logGroupName").or_else(|| named("logGroupIdentifier")).unwrap_or_default();
             let resource = place("logs", format!("log-group:{group}:log-stream:"));

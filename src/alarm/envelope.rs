@@ -12,8 +12,8 @@ use crate::redact::Redacted;
 /// Largest event that is read: Lambda's limit for an invocation with an answer, 6 MB, which a queue's batch can reach.
 const MOST_BYTES: usize = 6 * 1024 * 1024;
 
-/// `CloudWatch`'s limit for an alarm name.
-const MOST_NAME_CHARACTERS: usize = 255;
+/// `CloudWatch`'s limit for an alarm name; a longer one is no alarm's.
+pub(crate) const MOST_NAME_CHARACTERS: usize = 255;
 
 /// A question is one sentence or two; a model reads it beside the whole digest.
 const MOST_QUESTION_CHARACTERS: usize = 500;
@@ -35,6 +35,13 @@ pub enum WakeUp {
         /// What is asked, where it is a question.
         question: Option<String>,
     },
+    /// A state change whose actions `CloudWatch` held back: only a setting makes somebody want to hear of it.
+    Silenced {
+        /// By what.
+        by: Silence,
+        /// What it asks for where it is heard all the same.
+        wake_up: Box<WakeUp>,
+    },
     /// Not an alarm: acknowledged and logged, never retried.
     Ignored {
         /// Why, in one line.
@@ -45,6 +52,28 @@ pub enum WakeUp {
 impl WakeUp {
     pub(crate) fn ignored(reason: impl Into<String>) -> Self {
         WakeUp::Ignored { reason: reason.into() }
+    }
+}
+
+/// What holds an alarm's actions back; `EventBridge` tells of the state change all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// A mute rule.
+    Muted,
+    /// The suppressor of a composite, or the time that is waited for it.
+    Suppressed,
+    /// The alarm's own switch.
+    Disabled,
+}
+
+impl Silence {
+    /// Says what of the alarm, to follow its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Silence::Muted => "is muted",
+            Silence::Suppressed => "has its actions suppressed",
+            Silence::Disabled => "has its actions disabled",
+        }
     }
 }
 
@@ -254,8 +283,8 @@ fn notification(mut sns: Map<String, Value>, subscription: Option<&Value>, depth
     }
 }
 
-/// A subject is untrusted text on its way into a log line.
-fn one_line(text: &str) -> String {
+/// Makes one short line of untrusted text on its way into a log line.
+pub(crate) fn one_line(text: &str) -> String {
     let visible: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     Redacted::new(visible.trim()).as_str().chars().take(100).collect()
 }

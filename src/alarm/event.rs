@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::alarm::sns::{Arn, MOST_CHARACTERS, bounded, definition, parse_time};
-use crate::alarm::{Alarm, AlarmState, Place, Trigger, WakeUp, trigger};
+use crate::alarm::envelope::MOST_NAME_CHARACTERS;
+use crate::alarm::sns::{Arn, MOST_CHARACTERS, TOO_LONG, bounded, definition, parse_time, rest};
+use crate::alarm::{Alarm, AlarmState, Place, Silence, Trigger, WakeUp, trigger};
 
 /// Detail types of state changes.
 const STATE_CHANGES: [&str; 2] =
     ["CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change"];
+
+/// What is read of a state change. What else it holds is kept as it came, and so is what muted it.
+const KNOWN: [&str; 5] = ["alarmName", "state", "previousState", "configuration", "alarmContributor"];
 
 /// Reads an event of `EventBridge`.
 pub(crate) fn parse_event_bridge(mut object: Map<String, Value>) -> WakeUp {
@@ -46,9 +50,25 @@ fn state_change(
     let Some(name) = name.or_else(|| parts.as_ref().map(|parts| parts.alarm_name.clone())) else {
         return WakeUp::ignored("an event about an alarm names no alarm");
     };
-    if let Some(why) = silenced(&body) {
-        return WakeUp::ignored(format!("the alarm {} {why}", bounded(&name, 255)));
+    if name.chars().count() > MOST_NAME_CHARACTERS {
+        return WakeUp::ignored(TOO_LONG);
     }
+    let silence = silence(&body);
+    let wake_up = change_of(envelope, &body, name, arn, by_action);
+    match silence {
+        Some(by) => WakeUp::Silenced { by, wake_up: Box::new(wake_up) },
+        None => wake_up,
+    }
+}
+
+fn change_of(
+    envelope: &Map<String, Value>,
+    body: &Map<String, Value>,
+    name: String,
+    arn: Option<String>,
+    by_action: bool,
+) -> WakeUp {
+    let parts = arn.as_deref().and_then(Arn::parse);
     let empty = Map::new();
     let object = |key: &str| body.get(key).and_then(Value::as_object).unwrap_or(&empty);
     let (state, previous) = (object("state"), object("previousState"));
@@ -71,6 +91,14 @@ fn state_change(
     let contributor = object("alarmContributor");
     let attributes = trigger::dimensions(contributor.get("attributes"));
     let configuration = object("configuration");
+    let mut unknown: Map<String, Value> = body
+        .iter()
+        .filter(|(key, _)| !KNOWN.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if let Some(by) = state.get("actionsSuppressedBy") {
+        unknown.insert("actionsSuppressedBy".to_owned(), by.clone());
+    }
     let reason = bounded(text(state, "reason").unwrap_or_default(), MOST_CHARACTERS);
     WakeUp::Alarm(Box::new(Alarm {
         name,
@@ -86,19 +114,18 @@ fn state_change(
         attributes,
         by_action,
         leaves: Vec::new(),
-        other_fields: BTreeMap::new(),
+        other_fields: rest(unknown),
     }))
 }
 
-/// Says why nobody wants to hear of the change: `EventBridge` tells of alarms whose actions are muted or suppressed as
+/// Tells what held the actions of the alarm back: `EventBridge` tells of alarms whose actions are muted or suppressed as
 /// well.
-fn silenced(body: &Map<String, Value>) -> Option<String> {
+fn silence(body: &Map<String, Value>) -> Option<Silence> {
     if body.get("muteDetail").is_some_and(Value::is_object) {
-        return Some("is muted".to_owned());
+        return Some(Silence::Muted);
     }
     let state = body.get("state").and_then(Value::as_object)?;
-    let by = text(state, "actionsSuppressedBy")?;
-    Some(format!("has its actions suppressed ({})", bounded(by, 100)))
+    text(state, "actionsSuppressedBy").map(|_| Silence::Suppressed)
 }
 
 fn trigger_of(configuration: &Map<String, Value>, attributes: &BTreeMap<String, String>) -> Trigger {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::alarm::envelope::MOST_NAME_CHARACTERS;
 use crate::alarm::{Alarm, AlarmState, Place, Trigger, WakeUp, reason_datapoints, trigger};
 use crate::clock::Timestamp;
 use crate::redact::Redacted;
@@ -20,6 +21,9 @@ const MOST_DEFINITION_CHARACTERS: usize = 16_000;
 
 /// Most fields kept that this parser does not know.
 const MOST_OTHER_FIELDS: usize = 20;
+
+/// Why a name is none.
+pub(crate) const TOO_LONG: &str = "an alarm's name is longer than CloudWatch allows";
 
 /// What the envelope around an alarm message adds to it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -80,6 +84,9 @@ pub(crate) fn parse_alarm(message: Map<String, Value>, envelope: &Envelope) -> W
     let Some(name) = name else {
         return WakeUp::ignored("an alarm message names no alarm");
     };
+    if name.chars().count() > MOST_NAME_CHARACTERS {
+        return WakeUp::ignored(TOO_LONG);
+    }
     let reason = fields.untrusted("NewStateReason").unwrap_or_default();
     let new_state = fields.text("NewStateValue").and_then(|text| AlarmState::parse(text.trim()));
     let changed_at = fields
@@ -115,7 +122,7 @@ pub(crate) fn parse_alarm(message: Map<String, Value>, envelope: &Envelope) -> W
         attributes,
         by_action: true,
         leaves: Vec::new(),
-        other_fields: fields.rest(),
+        other_fields: rest(fields.0),
     }))
 }
 
@@ -199,22 +206,22 @@ impl Fields {
     fn untrusted(&mut self, key: &str) -> Option<String> {
         self.text(key).map(|text| bounded(&text, MOST_CHARACTERS))
     }
+}
 
-    /// Returns what nobody took, as text.
-    fn rest(self) -> BTreeMap<String, String> {
-        self.0
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .take(MOST_OTHER_FIELDS)
-            .map(|(key, value)| {
-                let text = match value {
-                    Value::String(text) => text,
-                    other => other.to_string(),
-                };
-                (bounded(&key, 100), bounded(&text, MOST_CHARACTERS))
-            })
-            .collect()
-    }
+/// Returns fields that nobody took, as text.
+pub(crate) fn rest(fields: Map<String, Value>) -> BTreeMap<String, String> {
+    fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .take(MOST_OTHER_FIELDS)
+        .map(|(key, value)| {
+            let text = match value {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            (bounded(&key, 100), bounded(&text, MOST_CHARACTERS))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::change_point::ChangePoint;
+use crate::analysis::companion::{CompanionFinding, CompanionState, quantity};
 use crate::analysis::entity::{Comparison, Entity, FirstServed};
 use crate::analysis::fact::{Exclusive, clock_second};
 use crate::analysis::onset::Onset;
@@ -97,6 +99,54 @@ pub(crate) fn choose(readings: &Readings<'_>, clues: &Clues<'_>) -> Option<Lead>
     Some(Lead { rivals: leads.map(|lead| lead.entity).collect(), ..first })
 }
 
+/// Returns the metric beside the alarm's that left its normal range first, where that was shortly before the onset. It is
+/// no change that somebody made, so it leads only where none does.
+pub(crate) fn moved_first(companions: &[CompanionFinding], onset: &Onset) -> Option<Lead> {
+    let near = near(onset);
+    let mut moved: Vec<(&CompanionFinding, &ChangePoint, EvidenceId)> = companions
+        .iter()
+        .filter_map(|companion| {
+            let CompanionState::Changed(change) = &companion.state else { return None };
+            let before = onset.at.duration_since(change.at);
+            // What moved before the window began says nothing of when.
+            let is_first = !change.from_start && change.at < onset.at && before < near;
+            is_first.then(|| Some((companion, change, companion.evidence.clone()?))).flatten()
+        })
+        .collect();
+    moved.sort_by(|(_, left, _), (_, right, _)| {
+        left.at.cmp(&right.at).then_with(|| right.strength.total_cmp(&left.strength))
+    });
+    let mut moved = moved.into_iter();
+    let (first, change, evidence) = moved.next()?;
+    let before = onset.at.duration_since(change.at);
+    let unit = first.unit.as_deref();
+    Some(Lead {
+        entity: first.title.clone(),
+        at: change.at,
+        evidence: vec![evidence],
+        reasons: vec![
+            format!(
+                "It {} at {}, {} the onset",
+                change.direction.verb(),
+                clock_time(change.at),
+                distance_words(change.at, onset.at)
+            ),
+            format!(
+                "median {} before, {} since",
+                quantity(change.before, unit),
+                quantity(change.after, unit)
+            ),
+        ],
+        score: Score { proximity: 1.0 - before.as_secs_f64() / near.as_secs_f64(), ..Score::default() },
+        rivals: moved.map(|(companion, ..)| companion.title.clone()).collect(),
+    })
+}
+
+/// Returns how long before the onset a change may lie.
+fn near(onset: &Onset) -> SignedDuration {
+    SignedDuration::from_secs(NEAR_SECONDS.max(NEAR_PERIODS * onset.period_seconds))
+}
+
 /// Returns the entity as a lead, where it qualifies.
 fn candidate(entity: &str, changes: &[(Timestamp, EvidenceId)], clues: &Clues<'_>) -> Option<Lead> {
     let onset = clues.onset;
@@ -124,7 +174,7 @@ fn candidate(entity: &str, changes: &[(Timestamp, EvidenceId)], clues: &Clues<'_
 
     let dated = served.is_some() || newest_change.is_some();
     let before = onset.at.duration_since(at).max(SignedDuration::ZERO);
-    let near = SignedDuration::from_secs(NEAR_SECONDS.max(NEAR_PERIODS * onset.period_seconds));
+    let near = near(onset);
     if dated {
         score.proximity = (1.0 - before.as_secs_f64() / near.as_secs_f64()).max(0.0);
     }

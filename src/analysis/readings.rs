@@ -2,12 +2,14 @@
 //!
 //! `gather` keeps one evidence for each metric, statistic and window; here they are put together again.
 
+use std::collections::BTreeSet;
+
 use crate::analysis::baseline::{Baseline, with_missing_as_zero};
 use crate::clock::Timestamp;
 use crate::evidence::{Body, Datapoint, Evidence, Ledger, MetricId, Series, Statistic, Status};
 use crate::id::EvidenceId;
 use crate::incident::{Incident, Window};
-use crate::playbook::{Companion, Role, Service};
+use crate::playbook::{Companion, Role, Service, unlisted};
 
 /// Fewer values than these do not say what is normal.
 const FEWEST_NORMAL: usize = 10;
@@ -299,6 +301,24 @@ impl<'a> Readings<'a> {
     fn is_baseline(&self, evidence: &Evidence) -> bool {
         self.incident.baselines.iter().any(|baseline| baseline.window == evidence.window)
     }
+}
+
+/// Returns a row of what was read beside the alarm's own metric, where the playbook has none for its namespace.
+pub(crate) fn found(incident: &Incident, ledger: &Ledger) -> Option<Service> {
+    let trigger = incident.alarm.metric()?;
+    let readings = Readings { incident, ledger, service: None };
+    let mut names: Vec<&str> = readings
+        .all_series()
+        .filter(|(evidence, series)| {
+            readings.is_incident(evidence) && series.metric.namespace == trigger.namespace
+        })
+        .map(|(_, series)| series.metric.name.as_str())
+        .filter(|name| *name != trigger.metric)
+        .collect();
+    // In the order in which they were chosen to be read, each once.
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    (!names.is_empty()).then(|| unlisted::row(&trigger.namespace, names.into_iter()))
 }
 
 /// Tells whether the companion names this metric.

@@ -54,6 +54,7 @@ fn service() -> Service {
         blind_spots: vec![],
         console: None,
         next_steps: vec![],
+        is_guess: false,
     }
 }
 

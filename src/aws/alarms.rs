@@ -6,7 +6,7 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::types::{
     AlarmHistoryItem, AlarmType, CompositeAlarm, HistoryItemType, LogAlarm, MetricAlarm, MetricDataQuery,
-    StateValue,
+    StateValue, Tag,
 };
 use aws_smithy_types::DateTime;
 use serde_json::{Value, json};
@@ -61,6 +61,18 @@ pub(super) async fn children(
         .await
         .map_err(|error| telemetry(DESCRIBE_ALARMS, &error))?;
     Ok(snapshots(&answer, region).collect())
+}
+
+/// Reads the tags of an alarm by its ARN.
+pub(super) async fn tags(client: &Client, arn: &str) -> Result<BTreeMap<String, String>, TelemetryError> {
+    let answer = client
+        .list_tags_for_resource()
+        .resource_arn(arn)
+        .send()
+        .await
+        .map_err(|error| telemetry("cloudwatch:ListTagsForResource", &error))?;
+    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
+    Ok(answer.tags().iter().filter_map(pair).collect())
 }
 
 fn snapshots<'a>(
@@ -218,6 +230,7 @@ fn snapshot(header: &Header<'_>, trigger: Trigger, region: &str) -> AlarmSnapsho
         },
         state_since: since,
         actions_enabled: header.actions_enabled.unwrap_or(true),
+        tags: BTreeMap::new(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::error::{shortened, telemetry};
 use super::{DATA_CALL_TIME, timestamp};
 use crate::clock::{Deadline, Timestamp};
 use crate::evidence::{Datapoint, MetricId, Series, Status};
-use crate::gather::telemetry::{MetricQuery, MetricsRequest, TelemetryError};
+use crate::gather::telemetry::{MOST_LISTED, MetricQuery, MetricsRequest, TelemetryError};
 
 const GET_METRIC_DATA: &str = "cloudwatch:GetMetricData";
 const LIST_METRICS: &str = "cloudwatch:ListMetrics";
@@ -146,7 +146,7 @@ pub(super) async fn list_metrics(client: &Client, like: &MetricId) -> Result<Vec
         let answer = client
             .list_metrics()
             .namespace(&like.namespace)
-            .metric_name(&like.name)
+            .set_metric_name(Some(like.name.clone()).filter(|name| !name.is_empty()))
             .set_dimensions(Some(dimensions.clone()).filter(|dimensions| !dimensions.is_empty()))
             .set_next_token(page.take())
             .send()
@@ -154,7 +154,7 @@ pub(super) async fn list_metrics(client: &Client, like: &MetricId) -> Result<Vec
             .map_err(|error| telemetry(LIST_METRICS, &error))?;
         metrics.extend(answer.metrics().iter().map(from_metric));
         page = answer.next_token.filter(|token| !token.is_empty());
-        if page.is_none() {
+        if page.is_none() || metrics.len() >= MOST_LISTED {
             return Ok(metrics);
         }
         still_time(deadline, LIST_METRICS)?;

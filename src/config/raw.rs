@@ -103,7 +103,12 @@ section! {
 }
 section! {
     /// `[alarms]`.
-    RawAlarms { cool_down_seconds: u64 }
+    RawAlarms {
+        cool_down_seconds: u64,
+        investigate_muted: bool,
+        investigate_suppressed: bool,
+        investigate_disabled: bool,
+    }
 }
 
 section! {

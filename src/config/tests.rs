@@ -45,6 +45,24 @@ fn a_variable_goes_over_the_document_and_an_empty_one_counts_as_unset() {
 }
 
 #[test]
+fn silenced_alarms_are_investigated_only_where_each_kind_is_switched_on() {
+    let of = |text: &str| {
+        let document = format!("format = 1\n[alarms]\n{text}");
+        let layers = Layers { document: Some(("agent.toml", &document)), ..Layers::default() };
+        Config::load(&layers).map(|config| {
+            let InvestigateSilenced { muted, suppressed, disabled } = config.silenced;
+            (muted, suppressed, disabled)
+        })
+    };
+    assert_eq!(of(""), Ok((false, false, false)));
+    assert_eq!(of("investigate_muted = true"), Ok((true, false, false)));
+    assert_eq!(of("investigate_suppressed = true"), Ok((false, true, false)));
+    assert_eq!(of("investigate_disabled = true"), Ok((false, false, true)));
+    let fault = of("investigate_muted = \"yes\"").unwrap_err();
+    assert_eq!(fault.faults[0].key, "agent.toml: alarms.investigate_muted");
+}
+
+#[test]
 fn every_fault_is_told_at_once_with_its_key() {
     let document = "format = 2\ncolour = \"red\"\n[models]\nmax_attempts = \"many\"\nprimery = \"x\"\n[deadline]\ngather_seconds = -1";
     let error = Config::load(&Layers {

@@ -55,6 +55,9 @@ impl Evidence {
             Body::Alarm(snapshot) => {
                 let _ =
                     writeln!(text, "state {}; reason: {}", snapshot.alarm.new_state, snapshot.alarm.reason);
+                for (key, value) in snapshot.tags.iter().take(MOST_TAGS) {
+                    let _ = writeln!(text, "tag {key}: {value}");
+                }
             }
         }
         text
@@ -77,6 +80,9 @@ impl Evidence {
         text
     }
 }
+
+/// Tags of an alarm that are told; AWS allows 50.
+const MOST_TAGS: usize = 20;
 
 /// Returns `2026-11-24 03:02` (UTC).
 pub fn moment(at: Timestamp) -> String {

@@ -13,6 +13,7 @@ use crate::evidence::{
 use crate::gather::telemetry::{FunctionState, LogPage, LogRequest};
 use crate::gather::{Plan, Reader, evidence, gap, place};
 use crate::incident::Incident;
+use crate::playbook::{self, unlisted};
 use crate::redact::Redacted;
 
 /// Words of trouble. `FilterLogEvents` matches `?a ?b` as "a or b"; reading only these keeps a busy group readable.
@@ -49,19 +50,10 @@ pub(crate) async fn read(
     incident: &Incident,
     reader: &Reader<'_>,
     function: Option<&FunctionState>,
+    hinted: Option<&str>,
 ) -> LogReading {
     let mut reading = LogReading::default();
-    let candidates = candidates(incident, reader, function);
-    if candidates.is_empty() {
-        let title = incident.resource.service().map_or("resource", |service| service.title.as_str());
-        reading.gaps.push(gap(
-            Source::Logs,
-            &format!("logs of {}", incident.resource.title()),
-            Status::NotApplicable,
-            &format!("no log group is known for this {title}"),
-        ));
-        return reading;
-    }
+    let candidates = candidates(incident, reader, function, hinted);
     find_group(incident, reader, &candidates, &mut reading).await;
     let Some(group) = reading.group.clone() else { return reading };
     let request = |window: Window| LogRequest {
@@ -118,9 +110,21 @@ pub(crate) async fn read(
     reading
 }
 
-/// Returns the log groups to try, the owner's first.
-fn candidates(incident: &Incident, reader: &Reader<'_>, function: Option<&FunctionState>) -> Vec<String> {
-    let configured = reader.configured_log_group.iter().cloned();
+/// A log group to try.
+struct Candidate {
+    name: String,
+    /// Whether nothing but the name of a dimension speaks for it: it counts only where it really exists.
+    is_guess: bool,
+}
+
+/// Returns the log groups to try: the operator's word goes before the alarm owner's, and that before the rules.
+fn candidates(
+    incident: &Incident,
+    reader: &Reader<'_>,
+    function: Option<&FunctionState>,
+    hinted: Option<&str>,
+) -> Vec<Candidate> {
+    let configured = reader.configured_log_group.iter().cloned().chain(hinted.map(str::to_owned));
     // A log alarm names its groups itself.
     let counted: &[String] = match &incident.alarm.trigger {
         Trigger::Log(log) => &log.groups,
@@ -133,25 +137,54 @@ fn candidates(incident: &Incident, reader: &Reader<'_>, function: Option<&Functi
         .into_iter()
         .flat_map(|service| &service.log_groups)
         .map(|rule| rule.replace("{resource}", &incident.resource.name));
-    let mut groups: Vec<String> = Vec::new();
-    for group in configured.chain(counted.iter().cloned()).chain(own).chain(by_rule) {
-        if !groups.contains(&group) {
-            groups.push(group);
+    let known = configured.chain(counted.iter().cloned()).chain(own).chain(by_rule);
+    let mut groups: Vec<Candidate> = Vec::new();
+    for (name, is_guess) in
+        known.map(|name| (name, false)).chain(guessed(incident).into_iter().map(|name| (name, true)))
+    {
+        if !groups.iter().any(|group| group.name == name) {
+            groups.push(Candidate { name, is_guess });
         }
     }
     groups
 }
 
-/// Takes the first candidate that exists. A lookup that is denied does not rule the group out: it is read on trust.
+/// Services whose log groups are named after them, and whose name a custom metric often carries.
+const WORKLOADS: [&str; 2] = ["AWS/Lambda", "AWS/ECS"];
+
+/// Returns the groups of the function or service that a dimension seems to name, where the namespace has no row.
+fn guessed(incident: &Incident) -> Vec<String> {
+    let Some(metric) = incident.alarm.metric().filter(|_| incident.resource.service().is_none()) else {
+        return Vec::new();
+    };
+    let names: Vec<&String> = metric
+        .dimensions
+        .iter()
+        .filter(|(name, value)| unlisted::names_a_workload(name) && is_plain(value))
+        .map(|(_, value)| value)
+        .collect();
+    let rules = WORKLOADS.iter().filter_map(|namespace| playbook::service(namespace));
+    let rules: Vec<&String> = rules.flat_map(|service| &service.log_groups).collect();
+    names.iter().flat_map(|name| rules.iter().map(move |rule| rule.replace("{resource}", name))).collect()
+}
+
+/// Tells whether a text can be a part of a log group's name.
+fn is_plain(text: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-/.#".contains(letter);
+    !text.is_empty() && text.len() <= 256 && text.chars().all(plain)
+}
+
+/// Takes the first candidate that exists. A lookup that is denied does not rule the group out: it is read on trust, unless
+/// it is a guess.
 async fn find_group(
     incident: &Incident,
     reader: &Reader<'_>,
-    candidates: &[String],
+    candidates: &[Candidate],
     reading: &mut LogReading,
 ) {
-    for candidate in candidates {
-        let subject = format!("log group {candidate}");
-        let answer = reader.telemetry.log_group(candidate);
+    for Candidate { name, is_guess } in candidates {
+        let subject = format!("log group {name}");
+        let answer = reader.telemetry.log_group(name);
         match reader.ask(answer, Source::Logs, &subject, "logs:DescribeLogGroups").await {
             Ok(Some(group)) => {
                 let retained = group.retention_days.and_then(|days| {
@@ -162,8 +195,8 @@ async fn find_group(
                 return;
             }
             Ok(None) => {}
-            Err(gap) if gap.status == Status::Denied => {
-                reading.group = Some(candidate.clone());
+            Err(gap) if gap.status == Status::Denied && !is_guess => {
+                reading.group = Some(name.clone());
                 return;
             }
             Err(gap) => {
@@ -172,12 +205,24 @@ async fn find_group(
             }
         }
     }
-    reading.gaps.push(gap(
-        Source::Logs,
-        &format!("log group of {}", incident.resource.title()),
-        Status::Missing,
-        &format!("none of these exists: {}", candidates.join(", ")),
-    ));
+    let known: Vec<&str> =
+        candidates.iter().filter(|group| !group.is_guess).map(|group| group.name.as_str()).collect();
+    reading.gaps.push(if known.is_empty() {
+        let title = incident.resource.service().map_or("resource", |service| service.title.as_str());
+        gap(
+            Source::Logs,
+            &format!("logs of {}", incident.resource.title()),
+            Status::NotApplicable,
+            &format!("no log group is known for this {title}"),
+        )
+    } else {
+        gap(
+            Source::Logs,
+            &format!("log group of {}", incident.resource.title()),
+            Status::Missing,
+            &format!("none of these exists: {}", known.join(", ")),
+        )
+    });
 }
 
 /// A Lambda stream names the version (`2026/11/24/[58]…`), so the first line of a version's streams tells when it began to serve.

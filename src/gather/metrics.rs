@@ -123,7 +123,7 @@ pub(crate) fn record(
     }
 }
 
-fn push(
+pub(crate) fn push(
     incident: &Incident,
     id: EvidenceId,
     title: &str,

@@ -1,5 +1,7 @@
 //! The seam to `CloudWatch`, `CloudWatch` Logs and Lambda: questions in our own terms, answers as plain data.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,8 @@ pub trait Telemetry: Send + Sync {
         request: &'a MetricsRequest,
     ) -> BoxFuture<'a, Result<Vec<Series>, TelemetryError>>;
 
-    /// Lists metrics of a namespace with this name that carry the given dimensions, whatever others they carry.
+    /// Lists metrics of a namespace with this name, or with any where it is empty, that carry the given dimensions, whatever
+    /// others they carry; about [`MOST_LISTED`] at most.
     fn list_metrics<'a>(&'a self, like: &'a MetricId)
     -> BoxFuture<'a, Result<Vec<MetricId>, TelemetryError>>;
 
@@ -26,6 +29,11 @@ pub trait Telemetry: Send + Sync {
     /// Reads the alarms that a composite's rule names, with their states; a stand-in may know none.
     fn children<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<AlarmSnapshot>, TelemetryError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Reads the tags of an alarm by its ARN; a stand-in may know none.
+    fn tags<'a>(&'a self, _arn: &'a str) -> BoxFuture<'a, Result<BTreeMap<String, String>, TelemetryError>> {
+        Box::pin(std::future::ready(Ok(BTreeMap::new())))
     }
 
     /// Looks a log group up by its exact name.
@@ -43,6 +51,9 @@ pub trait Telemetry: Send + Sync {
     /// Reads a Lambda function's versions and aliases; `None` where there is no such function.
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>>;
 }
+
+/// Most metrics that are listed: ten pages of `ListMetrics`.
+pub const MOST_LISTED: usize = 5_000;
 
 /// One metric to read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -133,7 +144,7 @@ pub struct FunctionVersion {
     /// Digest of the code package.
     pub code_sha256: String,
     /// Settings that can be compared, name to value. Values of environment variables are digests, never the values.
-    pub settings: std::collections::BTreeMap<String, String>,
+    pub settings: BTreeMap<String, String>,
 }
 
 /// One alias.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Services;
-use crate::alarm::{Alarm, AlarmSnapshot, AlarmState, DerivedTrigger, Trigger, trigger};
+use crate::alarm::envelope::one_line;
+use crate::alarm::{Alarm, AlarmSnapshot, AlarmState, DerivedTrigger, Silence, Trigger, WakeUp, trigger};
 use crate::clock::Deadline;
 use crate::run::RunEvent;
 
@@ -35,8 +36,12 @@ pub(super) async fn complete(
     let asked = tokio::time::timeout_at(deadline.instant(), services.telemetry.alarm(&alarm.name)).await;
     match asked {
         Ok(Ok(Some(snapshot))) => {
-            if !snapshot.actions_enabled && !alarm.by_action && !is_asked {
-                return Err(format!("the alarm {} has its actions disabled", alarm.name));
+            if !snapshot.actions_enabled
+                && !alarm.by_action
+                && !is_asked
+                && !is_heard(Silence::Disabled, services)
+            {
+                return Err(silenced(Silence::Disabled, &alarm.name));
             }
             take(&mut alarm, snapshot.alarm);
         }
@@ -51,6 +56,30 @@ pub(super) async fn complete(
         }
     }
     Ok(alarm)
+}
+
+/// Returns what a silenced state change asks for, where the configuration wants to hear of it; the error is why not.
+pub(super) fn heard(by: Silence, wake_up: WakeUp, services: &Services) -> Result<WakeUp, String> {
+    let name = match &wake_up {
+        _ if is_heard(by, services) => return Ok(wake_up),
+        WakeUp::Alarm(alarm) => &alarm.name,
+        WakeUp::Manual { alarm_name, .. } => alarm_name,
+        WakeUp::Silenced { .. } | WakeUp::Ignored { .. } => return Ok(wake_up),
+    };
+    Err(silenced(by, name))
+}
+
+fn is_heard(by: Silence, services: &Services) -> bool {
+    let wanted = services.config.silenced;
+    match by {
+        Silence::Muted => wanted.muted,
+        Silence::Suppressed => wanted.suppressed,
+        Silence::Disabled => wanted.disabled,
+    }
+}
+
+fn silenced(by: Silence, alarm: &str) -> String {
+    format!("the alarm {} {}", one_line(alarm), by.as_str())
 }
 
 /// The kind of a composite whose children are not known yet.

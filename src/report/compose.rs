@@ -11,7 +11,7 @@ mod sections;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::alarm::AlarmState;
+use crate::alarm::{AlarmState, Hints};
 use crate::analysis::Analysis;
 use crate::diagnosis::GivenUp;
 use crate::evidence::{Body, Ledger};
@@ -68,6 +68,8 @@ pub struct Told<'a> {
     pub spent: &'a Spent,
     /// Log groups of the incident.
     pub log_groups: &'a [String],
+    /// What the alarm's owner asks for.
+    pub hints: &'a Hints,
     /// How long the run took so far.
     pub took: std::time::Duration,
 }
@@ -200,7 +202,7 @@ pub fn document(told: &Told<'_>) -> Document {
         recovered: alarm.new_state == AlarmState::Alarm
             && matches!(told.condition, Condition::Recovered { .. }),
         push: card::push(told),
-        title: card::title(told.incident),
+        title: card::title(told.incident, told.hints),
         condition: card::condition(told),
         verdict: card::verdict(told),
         statement: card::statement(told),

@@ -7,6 +7,8 @@ mod aws;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod custom_namespace;
+#[cfg(test)]
 mod denials;
 #[cfg(test)]
 mod diagnosis;

@@ -63,3 +63,26 @@ async fn an_alarm_on_the_agent_itself_is_told_and_nothing_is_read() {
     let reads = run.emulator.requests().into_iter().filter(|request| request.service == "logs");
     assert_eq!(reads.count(), 0);
 }
+
+/// The scenario's alarm as `EventBridge` tells it while a mute rule covers it.
+fn muted() -> Vec<u8> {
+    let mut event: Value = serde_json::from_str(include_str!("../../events/eventbridge-alarm.json")).unwrap();
+    event["detail"]["muteDetail"] = json!({
+        "mutedByArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:night",
+        "muteWindowStart": "2026-11-24T03:00:00Z", "muteWindowEnd": "2026-11-24T04:00:00Z",
+    });
+    event.to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn a_muted_alarm_is_ignored_with_the_reason_and_investigated_where_the_operator_says_so() {
+    let mut run = IncidentRun::start(answering(careful)).await;
+    let ignored = run.handle(&muted(), ENOUGH).await.unwrap();
+    assert_eq!(
+        (ignored.runs.len(), ignored.ignored),
+        (0, vec!["the alarm invoice-render-errors is muted".into()])
+    );
+    run.services.config.silenced.muted = true;
+    let seen = run.report_of(&muted(), ENOUGH).await;
+    assert_eq!(seen.outcome, "cause_shown");
+}

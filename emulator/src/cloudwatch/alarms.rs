@@ -1,4 +1,4 @@
-//! `DescribeAlarms`, `DescribeAlarmHistory` and `DescribeAlarmsForMetric`.
+//! `DescribeAlarms`, `DescribeAlarmHistory`, `DescribeAlarmsForMetric` and `ListTagsForResource`.
 
 use std::collections::BTreeMap;
 
@@ -232,6 +232,24 @@ pub(crate) fn describe_alarms_for_metric(scenario: &Scenario, raw: Value) -> Res
         .map(|alarm| alarm.wire.clone())
         .collect();
     Ok(Cbor::map([("MetricAlarms", Cbor::List(found))]))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TagsInput {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+}
+
+pub(crate) fn list_tags(scenario: &Scenario, raw: Value) -> Result<Cbor, Failure> {
+    let input: TagsInput = input::read("ListTagsForResource", raw)?;
+    let Some(alarm) = scenario.alarms().by_arn(&input.resource_arn) else {
+        let message = format!("Resource {} does not exist.", input.resource_arn);
+        return Err(Failure::service(404, "ResourceNotFoundException", message));
+    };
+    let tags = scenario.alarms().tags.get(alarm.text("AlarmName")).into_iter().flatten();
+    let tags = tags.map(|(key, value)| Cbor::map([("Key", Cbor::text(key)), ("Value", Cbor::text(value))]));
+    Ok(Cbor::map([("Tags", Cbor::List(tags.collect()))]))
 }
 
 fn dimensions_of(alarm: &Alarm) -> BTreeMap<&str, &str> {

@@ -1,5 +1,6 @@
 //! `alarms.json`: what `DescribeAlarms` and `DescribeAlarmHistory` know, in the API's own field names.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -98,6 +99,8 @@ pub(crate) struct Alarms {
     pub(crate) composite: Vec<Alarm>,
     /// Oldest first.
     pub(crate) history: Vec<HistoryItem>,
+    /// By the name of the alarm: key to value.
+    pub(crate) tags: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -110,20 +113,29 @@ struct File {
     composite_alarms: Vec<Map<String, Value>>,
     #[serde(default)]
     history: Vec<Map<String, Value>>,
+    #[serde(default)]
+    tags: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Alarms {
+    /// Returns the alarm of either kind that has this ARN.
+    pub(crate) fn by_arn(&self, arn: &str) -> Option<&Alarm> {
+        self.metric.iter().chain(&self.composite).find(|alarm| alarm.text("AlarmArn") == arn)
+    }
+
     pub(crate) fn load(path: &Path) -> Result<Self, ScenarioError> {
         let file: File = error::json_of_format(path)?;
         let build = || -> Result<Self, String> {
             let mut history: Vec<HistoryItem> =
                 file.history.iter().map(history_item).collect::<Result<_, _>>()?;
             history.sort_by_key(|item| item.at);
-            Ok(Self {
-                metric: alarms(&file.metric_alarms)?,
-                composite: alarms(&file.composite_alarms)?,
-                history,
-            })
+            let (metric, composite) = (alarms(&file.metric_alarms)?, alarms(&file.composite_alarms)?);
+            let known =
+                |name: &str| metric.iter().chain(&composite).any(|alarm| alarm.text("AlarmName") == name);
+            if let Some(name) = file.tags.keys().find(|name| !known(name)) {
+                return Err(format!("tags of an alarm {name}, which is not here"));
+            }
+            Ok(Self { metric, composite, history, tags: file.tags.clone() })
         };
         build().map_err(|reason| ScenarioError::invalid(path, reason))
     }

@@ -129,6 +129,27 @@ async fn alarms_of_a_metric_need_its_exact_dimensions() {
 }
 
 #[tokio::test]
+async fn tags_of_an_alarm_are_listed_by_its_arn() {
+    let emulator = started().await;
+    let arn = |name: &str| json!({"ResourceARN": format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name}")});
+    let tags = cloudwatch(&emulator, "ListTagsForResource", arn("sorter-errors")).await.cbor();
+    let expected = json!([
+        {"Key": "runbook", "Value": "https://wiki.example.com/sorter"}, {"Key": "severity", "Value": "2"}
+    ]);
+    assert_eq!(tags["Tags"], expected);
+    let none = cloudwatch(&emulator, "ListTagsForResource", arn("sorter-slow")).await.cbor();
+    assert_eq!(none["Tags"], json!([]));
+    let unknown = cloudwatch(&emulator, "ListTagsForResource", arn("nobody")).await;
+    assert_eq!(unknown.status, 404);
+    let asked =
+        emulator.requests().into_iter().find(|request| request.action == "ListTagsForResource").unwrap();
+    assert_eq!(
+        asked.resource.as_deref(),
+        Some("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:sorter-errors")
+    );
+}
+
+#[tokio::test]
 async fn operations_and_members_outside_the_subset_are_refused() {
     let emulator = started().await;
     let cases = [

@@ -25,6 +25,10 @@ fn told(event: &[u8]) -> Vec<String> {
             WakeUp::Alarm(alarm) => format!("alarm {}", alarm.name),
             WakeUp::Manual { alarm_name, question: None } => format!("manual {alarm_name}"),
             WakeUp::Manual { alarm_name, question: Some(question) } => format!("{alarm_name}: {question}"),
+            WakeUp::Silenced { by, wake_up } => match *wake_up {
+                WakeUp::Alarm(alarm) => format!("the alarm {} {}", alarm.name, by.as_str()),
+                other => format!("{other:?} {}", by.as_str()),
+            },
             WakeUp::Ignored { reason } => reason,
         })
         .collect()
@@ -73,7 +77,7 @@ fn the_published_samples_are_read_or_refused_by_name() {
     assert_eq!(told(NOT_AN_ALARM.as_bytes()), ["SNS message 'Greetings' is not a CloudWatch alarm"]);
     assert_eq!(told(DIRECT.as_bytes()), ["alarm lambda-demo-metric-alarm"]);
     assert_eq!(told(DIRECT_COMPOSITE.as_bytes()), ["alarm CompositeDemo.Main"]);
-    let suppressed = "the alarm ServiceAggregatedAlarm has its actions suppressed (WaitPeriod)";
+    let suppressed = "the alarm ServiceAggregatedAlarm has its actions suppressed";
     assert_eq!(told(EVENT_BRIDGE.as_bytes()), [suppressed]);
 }
 
@@ -189,6 +193,18 @@ fn a_message_of_300_kilobytes_is_read_and_what_is_kept_of_it_is_bounded() {
         assert_eq!(kept.chars().count(), 4_001);
         assert!(kept.ends_with('…'));
     }
+}
+
+#[test]
+fn a_name_that_no_alarm_can_have_is_refused_in_every_shape() {
+    let mut message = message();
+    message["AlarmName"] = json!("n".repeat(256));
+    let changed = state_change(|event| event["detail"]["alarmName"] = json!("n".repeat(256)));
+    for event in [event(&[record(None, &message.to_string())]), changed.to_string().into_bytes()] {
+        assert_eq!(told(&event), ["an alarm's name is longer than CloudWatch allows"]);
+    }
+    message["AlarmName"] = json!("\u{e4}".repeat(255));
+    assert!(told(&event(&[record(None, &message.to_string())]))[0].starts_with("alarm \u{e4}"));
 }
 
 #[test]
@@ -486,7 +502,7 @@ fn what_nobody_wants_to_hear_of_is_ignored_with_the_reason() {
         (|event| event["detail"]["muteDetail"] = json!({"mutedByArn": "arn:x"}), "the alarm svc is muted"),
         (
             |event| event["detail"]["state"]["actionsSuppressedBy"] = json!("Alarm"),
-            "the alarm svc has its actions suppressed (Alarm)",
+            "the alarm svc has its actions suppressed",
         ),
         (
             |event| event["detail-type"] = json!("CloudWatch Alarm Configuration Change"),
@@ -497,6 +513,27 @@ fn what_nobody_wants_to_hear_of_is_ignored_with_the_reason() {
     for (change, reason) in rows {
         assert_eq!(told(state_change(change).to_string().as_bytes()), [reason]);
     }
+}
+
+#[test]
+fn what_silenced_an_alarm_and_what_is_not_known_comes_with_it() {
+    let event = state_change(|event| {
+        event["detail"]["muteDetail"] = json!({"mutedByArn": "arn:x"});
+        event["detail"]["state"]["actionsSuppressedBy"] = json!("WaitPeriod");
+        event["detail"]["surprise"] = json!("password=hunter2hunter2");
+    });
+    let WakeUp::Silenced { by, wake_up } = parse_event(event.to_string().as_bytes()).records.remove(0) else {
+        panic!("{event}")
+    };
+    assert_eq!(by, Silence::Muted);
+    let WakeUp::Alarm(alarm) = *wake_up else { panic!("{event}") };
+    let fields: Vec<&str> = alarm.other_fields.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["actionsSuppressedBy", "muteDetail", "surprise"]);
+    assert_eq!(alarm.other_fields["muteDetail"], r#"{"mutedByArn":"arn:x"}"#);
+    assert!(!alarm.other_fields["surprise"].contains("hunter2"), "{:?}", alarm.other_fields);
+    let plain = parse_event(state_change(|_| ()).to_string().as_bytes()).records.remove(0);
+    let WakeUp::Alarm(alarm) = plain else { panic!("{plain:?}") };
+    assert!(alarm.other_fields.is_empty(), "{:?}", alarm.other_fields);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::alarm::{WakeUp, parse_event};
+use crate::config::InvestigateSilenced;
 use crate::evidence::{MetricId, Series, Status};
 use crate::gather::Telemetry;
 use crate::gather::telemetry::{
@@ -98,6 +99,7 @@ impl Account {
             state_since: Some(since_text.parse().unwrap()),
             alarm: Alarm { new_state, ..alarm },
             actions_enabled: true,
+            tags: BTreeMap::new(),
         };
         self.alarms.insert(snapshot.alarm.name.clone(), snapshot);
         self
@@ -156,6 +158,34 @@ async fn an_alarm_whose_actions_are_off_is_not_wanted() {
     // A person asks for it; or an action brought it, so they were on when it went off.
     assert!(complete(of_event_bridge("a"), true, deadline, &services).await.is_ok());
     assert!(complete(whole, false, deadline, &services).await.is_ok());
+    // The operator wants to hear of it all the same.
+    let mut services = services;
+    services.config.silenced.disabled = true;
+    assert!(complete(of_event_bridge("a"), false, deadline, &services).await.is_ok());
+}
+
+#[test]
+fn what_is_silenced_is_heard_only_where_its_own_setting_says_so() {
+    let wake_up = || WakeUp::Alarm(Box::new(of_event_bridge("a\nb")));
+    let kinds = [Silence::Muted, Silence::Suppressed, Silence::Disabled];
+    let mut services = services_of(Arc::new(Account::default()));
+    for by in kinds {
+        let reason = heard(by, wake_up(), &services).unwrap_err();
+        assert_eq!(reason, format!("the alarm a b {}", by.as_str()));
+    }
+    for wanted in kinds {
+        services.config.silenced = InvestigateSilenced {
+            muted: wanted == Silence::Muted,
+            suppressed: wanted == Silence::Suppressed,
+            disabled: wanted == Silence::Disabled,
+        };
+        for by in kinds {
+            assert_eq!(heard(by, wake_up(), &services).is_ok(), by == wanted, "{by:?} with {wanted:?}");
+        }
+    }
+    let by_name = WakeUp::Manual { alarm_name: "a".into(), question: None };
+    services.config.silenced = InvestigateSilenced::default();
+    assert_eq!(heard(Silence::Muted, by_name, &services), Err("the alarm a is muted".into()));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The card's head: line 1 says what and where, line 2 still or recovered, line 4 the verdict, then the impact.
 
-use crate::alarm::{AlarmState, Comparison, Trigger, reason_datapoints};
+use crate::alarm::{AlarmState, Comparison, Hints, Trigger, reason_datapoints};
 use crate::analysis::companion::quantity;
 use crate::analysis::lead::Lead;
 use crate::clock::Timestamp;
@@ -37,14 +37,22 @@ pub(super) fn cut(text: String, most: usize) -> String {
     short
 }
 
-/// Line 1. The resource stands there where the alarm's name does not hold it.
-pub(super) fn title(incident: &Incident) -> Line {
+/// Line 1. The resource stands there where the alarm's name does not hold it, and so does the service as its owner calls
+/// it. How bad it is stands there as the owner wrote it, or not at all.
+pub(super) fn title(incident: &Incident, hints: &Hints) -> Line {
     let (alarm, resource) = (&incident.alarm.name, incident.resource.title());
     let mut line = Line(vec![Span::Bold(alarm.clone())]);
     if !alarm.contains(resource) {
         line = line.with(format!(" · {resource}"));
     }
-    line.with(format!(" · {}", incident.alarm.place.region))
+    if let Some(service) = hints.service.as_ref().filter(|name| !alarm.contains(*name) && *name != resource) {
+        line = line.with(format!(" · {service}"));
+    }
+    line = line.with(format!(" · {}", incident.alarm.place.region));
+    match &hints.severity {
+        Some(severity) => line.with(format!(" · severity {severity}")),
+        None => line,
+    }
 }
 
 /// What the symptom does, in a word.
@@ -327,7 +335,7 @@ fn fired(incident: &Incident) -> Option<String> {
 /// Alarm, resource, logs.
 pub(super) fn links(told: &Told<'_>) -> Vec<Span> {
     let place = &told.incident.alarm.place;
-    let runbook = told.incident.alarm.hints().runbook;
+    let runbook = told.hints.runbook.clone();
     let mut links: Vec<Span> =
         runbook.into_iter().map(|url| Span::Link { label: "Runbook".into(), url }).collect();
     links.push(Span::Link { label: "Alarm".into(), url: console::alarm(place, &told.incident.alarm.name) });

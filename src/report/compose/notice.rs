@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::card;
-use crate::alarm::AlarmState;
+use crate::alarm::{AlarmState, Hints};
 use crate::analysis::forced::TestAlarm;
 use crate::clock::Timestamp;
 use crate::evidence::console;
@@ -249,7 +249,7 @@ impl Notice<'_> {
             state: alarm.new_state,
             recovered: alarm.new_state == AlarmState::Ok,
             push: card::cut(format!("{}: {} at {at} UTC.", alarm.name, self.headline.to_lowercase()), 120),
-            title: card::title(incident),
+            title: card::title(incident, &Hints::default()),
             condition: Line::text(format!("{} since ", alarm.new_state))
                 .with(Span::Time(alarm.changed_at))
                 .with(before),
