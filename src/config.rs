@@ -12,7 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::delivery::{SlackBot, Webhook};
+use crate::delivery::{Destinations, SlackBot, Webhook};
 use crate::investigation::depth::Depth;
 use crate::model::backoff::Backoff;
 use crate::model::budget::PerDay;
@@ -76,6 +76,8 @@ pub struct Config {
     pub publish_reserve: Duration,
     /// Longest time for reading telemetry.
     pub gather_time: Duration,
+    /// When the facts are posted at the latest, where the conclusion is not ready by then.
+    pub facts_time: Duration,
     /// Longest time for one model call.
     pub model_call_time: Duration,
     /// Resource name to log group.
@@ -225,6 +227,15 @@ impl Config {
         self.publish_reserve.min(time / 4)
     }
 
+    /// Returns the channels that reports go to.
+    pub fn destinations(&self) -> Destinations<'_> {
+        Destinations {
+            webhook: self.slack_webhook.as_ref(),
+            bot: self.slack_bot.as_ref(),
+            topic: self.findings_topic.as_deref(),
+        }
+    }
+
     /// Returns the backoff policy.
     pub fn backoff(&self) -> Backoff {
         Backoff { max_attempts: self.max_attempts, ..Backoff::default() }
@@ -363,6 +374,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     let publish_reserve =
         seconds(whole("deadline.publish_reserve_seconds", raw.deadline.publish_reserve_seconds, 2, 300));
     let cool_down = seconds(whole("alarms.cool_down_seconds", raw.alarms.cool_down_seconds, 0, 86_400));
+    let facts_time = seconds(whole("deadline.facts_seconds", raw.deadline.facts_seconds, 2, 900));
     let gather_time = seconds(whole("deadline.gather_seconds", raw.deadline.gather_seconds, 2, 600));
     let model_call_time =
         seconds(whole("deadline.model_call_seconds", raw.deadline.model_call_seconds, 5, 900));
@@ -446,6 +458,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         },
         publish_reserve,
         gather_time,
+        facts_time,
         model_call_time,
         log_groups: raw.logs.groups.clone().unwrap_or_default(),
         slack_webhook,

@@ -26,12 +26,73 @@ pub trait Channel: Send + Sync {
     /// Returns the channel's name in receipts and configuration: `slack webhook`, `sns`, `stdout`.
     fn name(&self) -> &'static str;
 
-    /// Delivers the document before the deadline.
+    /// Tells whether its readers want the facts before the conclusion is ready. Where a message cannot be followed by
+    /// another one without being one too many, as an e-mail or an SMS, they wait for the whole.
+    fn takes_facts(&self) -> bool {
+        false
+    }
+
+    /// Delivers a message before the deadline.
     fn deliver<'a>(
         &'a self,
-        document: &'a Document,
+        post: Post<'a>,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>>;
+}
+
+/// The channels that a configuration names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Destinations<'a> {
+    /// A Slack webhook.
+    pub webhook: Option<&'a Webhook>,
+    /// A Slack bot.
+    pub bot: Option<&'a SlackBot>,
+    /// ARN of an SNS topic.
+    pub topic: Option<&'a str>,
+}
+
+/// One message to one channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Post<'a> {
+    /// What it says.
+    pub document: &'a Document,
+    /// What it is in the course of a run.
+    pub kind: Kind,
+    /// The facts card that this channel took of the same run: a report replaces it, or follows without repeating it.
+    pub card: Option<&'a Receipt>,
+    /// The card at this channel of the incident that the message belongs to.
+    pub incident: Option<&'a Receipt>,
+}
+
+impl<'a> Post<'a> {
+    /// Returns the post of a report that nothing came before.
+    pub fn report(document: &'a Document) -> Self {
+        Post { document, kind: Kind::Report, card: None, incident: None }
+    }
+}
+
+/// What a message is in the course of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The facts, while the conclusion is still worked on.
+    Facts,
+    /// The report.
+    Report,
+    /// What is told without an investigation.
+    Notice,
+}
+
+/// One message to all channels.
+#[derive(Debug, Clone, Copy)]
+pub struct Posting<'a> {
+    /// What it says.
+    pub document: &'a Document,
+    /// What it is in the course of a run.
+    pub kind: Kind,
+    /// What channels took of this run before.
+    pub already: &'a [Receipt],
+    /// Where the card of the incident stands that the message belongs to.
+    pub incident: &'a [Receipt],
 }
 
 /// Why a channel did not take a report. Never holds the channel's secret.
@@ -44,23 +105,30 @@ pub struct DeliveryError {
     pub reason: String,
 }
 
-/// Delivers the document to every channel at once and returns one result for each, in their order.
+/// Delivers a message to every channel at once and returns one result for each that it is for, in their order.
 ///
-/// A channel whose receipt is among `already` is not asked again: its receipt is returned as it is. A channel that
-/// hangs is given up at the deadline, one that panics counts as failed, and neither touches the others.
+/// A channel that took it before is not asked again: its receipt is returned as it is. A channel that hangs is given up at
+/// the deadline, one that panics counts as failed, and neither touches the others.
 pub async fn deliver_all(
     channels: &[Arc<dyn Channel>],
-    document: &Document,
+    posting: Posting<'_>,
     deadline: Deadline,
-    already: &[Receipt],
     observer: &Observer,
 ) -> Vec<Result<Receipt, DeliveryError>> {
-    join_all(channels.iter().map(|channel| async move {
+    let is_for = |channel: &&Arc<dyn Channel>| posting.kind != Kind::Facts || channel.takes_facts();
+    join_all(channels.iter().filter(is_for).map(|channel| async move {
         let name = channel.name();
-        if let Some(receipt) = already.iter().find(|receipt| receipt.channel == name) {
-            return Ok(receipt.clone());
+        let of_channel = |receipts: &'_ [Receipt], facts: bool| {
+            receipts.iter().find(|receipt| receipt.channel == name && receipt.facts == facts).cloned()
+        };
+        let card = of_channel(posting.already, true);
+        let taken = of_channel(posting.already, false);
+        if let Some(receipt) = taken.or_else(|| card.clone().filter(|_| posting.kind == Kind::Facts)) {
+            return Ok(receipt);
         }
-        let result = deliver_one(channel.as_ref(), document, deadline).await;
+        let incident = posting.incident.iter().find(|receipt| receipt.channel == name);
+        let post = Post { document: posting.document, kind: posting.kind, card: card.as_ref(), incident };
+        let result = deliver_one(channel.as_ref(), post, deadline).await;
         observer.emit(match &result {
             Ok(receipt) => RunEvent::Delivered {
                 channel: name.to_owned(),
@@ -69,20 +137,20 @@ pub async fn deliver_all(
             },
             Err(error) => RunEvent::DeliveryFailed { channel: name.to_owned(), reason: error.reason.clone() },
         });
-        result
+        result.map(|receipt| Receipt { facts: posting.kind == Kind::Facts, ..receipt })
     }))
     .await
 }
 
 async fn deliver_one(
     channel: &dyn Channel,
-    document: &Document,
+    post: Post<'_>,
     deadline: Deadline,
 ) -> Result<Receipt, DeliveryError> {
     let failed =
         |reason: &str| DeliveryError { channel: channel.name().to_owned(), reason: reason.to_owned() };
     // The call itself stands inside the guarded future, so that a panic before its first await is caught as well.
-    let delivery = AssertUnwindSafe(async { channel.deliver(document, deadline).await }).catch_unwind();
+    let delivery = AssertUnwindSafe(async { channel.deliver(post, deadline).await }).catch_unwind();
     match tokio::time::timeout_at(deadline.instant(), delivery).await {
         Ok(Ok(result)) => result,
         Ok(Err(_panic)) => {

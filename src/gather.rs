@@ -11,13 +11,14 @@ mod unlisted;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::alarm::{Hints, Place};
+use crate::alarm::{AlarmSnapshot, Hints, Place};
 use crate::clock::Deadline;
-use crate::evidence::{Body, Evidence, Gap, Ledger, Query, Source, Status, Window, console};
-use crate::gather::telemetry::TelemetryError;
+use crate::evidence::{Body, Evidence, Gap, Ledger, Query, Series, Source, Status, Window, console};
+use crate::gather::logs::LogReading;
+use crate::gather::telemetry::{FunctionState, TelemetryError};
 use crate::id::EvidenceId;
 use crate::incident::Incident;
 use crate::playbook::ChangeSource;
@@ -51,81 +52,159 @@ pub struct Reader<'a> {
     pub configured_log_group: Option<String>,
 }
 
-/// Reads everything that the incident's playbook row asks for.
-pub async fn gather(incident: &Incident, reader: &Reader<'_>) -> Gathered {
-    let mut plan = Plan::default();
-    let place = &incident.alarm.place;
-    let is_function =
-        incident.resource.service().is_some_and(|service| service.changes == ChangeSource::LambdaFunction);
-    let metric_plan = metrics::plan(incident, &mut plan);
-    let control_plane = async {
-        if !is_function {
-            return (None, None);
-        }
-        let name = &incident.resource.name;
-        let subject = format!("versions and aliases of {name}");
-        match reader
-            .ask(reader.telemetry.function(name), Source::Changes, &subject, "lambda:ListVersionsByFunction")
-            .await
-        {
-            Ok(Some(state)) => (Some(state), None),
-            Ok(None) => {
-                let reason = format!("there is no function {name} in {}", place.region);
-                (None, Some(gap(Source::Changes, &subject, Status::Missing, &reason)))
-            }
-            Err(gap) => (None, Some(gap)),
-        }
-    };
-    let alarm = reader.ask(
-        reader.telemetry.alarm(&incident.alarm.name),
-        Source::Alarm,
-        "definition and state of the alarm",
-        "cloudwatch:DescribeAlarms",
-    );
-    let after_control_plane = async {
-        let ((function, missing), tags) = futures::join!(control_plane, read_tags(incident, reader));
-        let (tags, untagged) = match tags {
-            Ok(tags) => (tags, None),
-            // That there is no such alarm is told once, by its definition.
-            Err(gap) if gap.status == Status::Missing => (BTreeMap::new(), None),
-            Err(gap) => (BTreeMap::new(), Some(gap)),
-        };
-        let hints = incident.alarm.hints(&tags);
-        let (versions, log_reading) = futures::join!(
-            metrics::read_versions(incident, reader),
-            logs::read(incident, reader, function.as_ref(), hints.log_group.as_deref())
-        );
-        (function, missing.into_iter().chain(untagged), versions, log_reading, tags, hints)
-    };
-    let (series, alarm, found, (function, missing, versions, log_reading, tags, hints)) = futures::join!(
-        metrics::read(reader, &metric_plan),
-        alarm,
-        unlisted::read(incident, reader),
-        after_control_plane
-    );
+/// What has come in while an incident's telemetry is read; shared with whoever cannot wait for all of it.
+#[derive(Default)]
+pub struct SoFar(Mutex<Came>);
 
-    let mut ledger = Ledger::default();
-    metrics::record(incident, &metric_plan, series, &mut ledger);
-    metrics::record_versions(incident, &mut plan, versions, &mut ledger);
-    unlisted::record(incident, &mut plan, found, &mut ledger);
-    let first_served = log_reading.first_served.clone();
-    let log_groups = logs::record(incident, &mut plan, log_reading, &mut ledger);
-    for gap in missing {
-        ledger.push_gap(gap);
+/// Answers by source; `None` is still being read.
+#[derive(Default, Clone)]
+struct Came {
+    series: Option<Vec<Result<Vec<Series>, Gap>>>,
+    alarm: Option<Result<Option<AlarmSnapshot>, Gap>>,
+    unlisted: Option<unlisted::Found>,
+    function: Option<Result<Option<FunctionState>, Gap>>,
+    tags: Option<Result<BTreeMap<String, String>, Gap>>,
+    versions: Option<Result<Vec<Series>, Gap>>,
+    logs: Option<LogReading>,
+}
+
+impl SoFar {
+    fn note(&self, note: impl FnOnce(&mut Came)) {
+        note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
-    if let Some(function) = &function {
-        changes::record(incident, function, &first_served, &mut plan, &mut ledger);
+
+    /// Returns what has come in, with a gap for each source that is still being read.
+    pub fn gathered(&self, incident: &Incident, reader: &Reader<'_>) -> Gathered {
+        let came = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        assembled(incident, reader, came)
     }
-    record_alarm(incident, alarm, &tags, &mut plan, &mut ledger);
-    for unread in unread_sources(incident) {
-        ledger.push_gap(unread);
-    }
-    for item in ledger.items() {
+}
+
+/// Reads everything that the incident's playbook row asks for; what comes in is noted at once.
+pub async fn gather(incident: &Incident, reader: &Reader<'_>, so_far: &SoFar) -> Gathered {
+    let metric_plan = metrics::plan(incident, &mut Plan::default());
+    let series = async {
+        let series = metrics::read(reader, &metric_plan).await;
+        so_far.note(|came| came.series = Some(series));
+    };
+    let alarm = async {
+        let alarm = reader.ask(
+            reader.telemetry.alarm(&incident.alarm.name),
+            Source::Alarm,
+            "definition and state of the alarm",
+            "cloudwatch:DescribeAlarms",
+        );
+        let alarm = alarm.await;
+        so_far.note(|came| came.alarm = Some(alarm));
+    };
+    let unlisted = async {
+        let found = unlisted::read(incident, reader).await;
+        so_far.note(|came| came.unlisted = Some(found));
+    };
+    let function = async {
+        let function = read_function(incident, reader).await;
+        so_far.note(|came| came.function = Some(function.clone()));
+        function.ok().flatten()
+    };
+    let tags = async {
+        let tags = read_tags(incident, reader).await;
+        so_far.note(|came| came.tags = Some(tags.clone()));
+        tags.unwrap_or_default()
+    };
+    let versions = async {
+        let versions = metrics::read_versions(incident, reader).await;
+        so_far.note(|came| came.versions = Some(versions));
+    };
+    let after_control_plane = async {
+        let (function, tags) = futures::join!(function, tags);
+        let hints = incident.alarm.hints(&tags);
+        let logs = logs::read(incident, reader, function.as_ref(), hints.log_group.as_deref());
+        let (logs, ()) = futures::join!(logs, versions);
+        so_far.note(|came| came.logs = Some(logs));
+    };
+    futures::join!(series, alarm, unlisted, after_control_plane);
+    let gathered = so_far.gathered(incident, reader);
+    for item in gathered.ledger.items() {
         reader.observer.emit(RunEvent::Gathered {
             id: item.id.clone(),
             status: item.status.as_str().into(),
             title: item.title.to_string(),
         });
+    }
+    gathered
+}
+
+/// Reads versions and aliases, where the incident is about a function.
+async fn read_function(incident: &Incident, reader: &Reader<'_>) -> Result<Option<FunctionState>, Gap> {
+    if !is_function(incident) {
+        return Ok(None);
+    }
+    let name = &incident.resource.name;
+    let subject = versions_of(incident);
+    reader
+        .ask(reader.telemetry.function(name), Source::Changes, &subject, "lambda:ListVersionsByFunction")
+        .await
+}
+
+fn is_function(incident: &Incident) -> bool {
+    incident.resource.service().is_some_and(|service| service.changes == ChangeSource::LambdaFunction)
+}
+
+fn versions_of(incident: &Incident) -> String {
+    format!("versions and aliases of {}", incident.resource.name)
+}
+
+/// Puts answers into a ledger, in the order of the plan.
+fn assembled(incident: &Incident, reader: &Reader<'_>, came: Came) -> Gathered {
+    let mut plan = Plan::default();
+    let mut ledger = Ledger::default();
+    let pending = |source, subject: &str| gap(source, subject, Status::TimedOut, "still being read");
+    let metric_plan = metrics::plan(incident, &mut plan);
+    match came.series {
+        Some(series) => metrics::record(incident, &metric_plan, series, &mut ledger),
+        None => ledger.push_gap(pending(Source::Metrics, "metrics")),
+    }
+    metrics::record_versions(
+        incident,
+        &mut plan,
+        came.versions.unwrap_or_else(|| Ok(Vec::new())),
+        &mut ledger,
+    );
+    unlisted::record(incident, &mut plan, came.unlisted.unwrap_or_default(), &mut ledger);
+    let (tags, untagged) = match came.tags.unwrap_or_else(|| Ok(BTreeMap::new())) {
+        Ok(tags) => (tags, None),
+        // That there is no such alarm is told once, by its definition.
+        Err(gap) if gap.status == Status::Missing => (BTreeMap::new(), None),
+        Err(gap) => (BTreeMap::new(), Some(gap)),
+    };
+    let hints = incident.alarm.hints(&tags);
+    let function = came.function.unwrap_or_else(|| Err(pending(Source::Changes, &versions_of(incident))));
+    let (function, missing) = match function {
+        Ok(Some(function)) => (Some(function), None),
+        Ok(None) if is_function(incident) => {
+            let reason =
+                format!("there is no function {} in {}", incident.resource.name, place(incident).region);
+            (None, Some(gap(Source::Changes, &versions_of(incident), Status::Missing, &reason)))
+        }
+        Ok(None) => (None, None),
+        Err(gap) => (None, Some(gap)),
+    };
+    let logs = came
+        .logs
+        .unwrap_or_else(|| logs::pending(incident, reader, function.as_ref(), hints.log_group.as_deref()));
+    let first_served = logs.first_served.clone();
+    let log_groups = logs::record(incident, &mut plan, logs, &mut ledger);
+    for gap in missing.into_iter().chain(untagged) {
+        ledger.push_gap(gap);
+    }
+    if let Some(function) = &function {
+        changes::record(incident, function, &first_served, &mut plan, &mut ledger);
+    }
+    let alarm =
+        came.alarm.unwrap_or_else(|| Err(pending(Source::Alarm, "definition and state of the alarm")));
+    record_alarm(incident, alarm, &tags, &mut plan, &mut ledger);
+    for unread in unread_sources(incident) {
+        ledger.push_gap(unread);
     }
     Gathered { ledger, log_groups, hints }
 }
@@ -168,7 +247,7 @@ fn unread_sources(incident: &Incident) -> Vec<Gap> {
 
 fn record_alarm(
     incident: &Incident,
-    alarm: Result<Option<crate::alarm::AlarmSnapshot>, Gap>,
+    alarm: Result<Option<AlarmSnapshot>, Gap>,
     tags: &BTreeMap<String, String>,
     plan: &mut Plan,
     ledger: &mut Ledger,

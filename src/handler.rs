@@ -7,20 +7,20 @@ mod asking;
 mod batch;
 mod definition;
 mod earlier;
+mod facts;
 mod notice;
+mod response;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::alarm::{Alarm, AlarmState, WakeUp, WakeUps, parse_event};
-use crate::analysis::{self, forced};
+use crate::analysis::forced;
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
-use crate::delivery::{Channel, DeliveryError, deliver_all};
+use crate::delivery::{Channel, DeliveryError, Kind, Posting, deliver_all};
 use crate::gather::recheck::{Condition, recheck};
-use crate::gather::{Gathered, Reader, Telemetry, gather};
+use crate::gather::{Reader, SoFar, Telemetry, gather};
 use crate::id::{RunId, Seed};
 use crate::incident::Incident;
 use crate::model::Model;
@@ -32,7 +32,9 @@ use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
 use crate::store::Store;
 use crate::store::incidents::{self, Reported};
 use earlier::Part;
+use facts::Open;
 use notice::{Notice, is_report};
+pub use response::{BatchItemFailure, HandlerError, Response, RunSummary};
 
 /// What a run works with; built once, outside the handler.
 #[derive(Clone)]
@@ -55,84 +57,6 @@ pub struct Services {
     pub store: Arc<dyn Store>,
     /// Told everything.
     pub observer: Observer,
-}
-
-/// What came of an event.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Response {
-    /// One a record that was reported.
-    pub runs: Vec<RunSummary>,
-    /// Why the other records were not, a line each.
-    pub ignored: Vec<String>,
-    /// Of a queue's batch the messages to deliver again, as Lambda reads them; `None` for any other event.
-    #[serde(rename = "batchItemFailures", skip_serializing_if = "Option::is_none")]
-    pub batch_item_failures: Option<Vec<BatchItemFailure>>,
-}
-
-/// A message of a queue that is to be delivered again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchItemFailure {
-    /// Its id.
-    pub item_identifier: String,
-}
-
-/// What came of one record.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunSummary {
-    /// Which run.
-    pub run_id: RunId,
-    /// Alarm name.
-    pub alarm: String,
-    /// A verdict, `facts_only`, `state_change`, `firing_again`, `linked`, `test_alarm`, `own_alarm`, `answered`, `not_answered`, `already_reported`,
-    /// `merged` into the report of another alarm, or `recovered_with_incident`: an alarm that was merged went back to OK,
-    /// which the other one's recovery tells.
-    pub outcome: String,
-    /// The report, where this run made one.
-    #[serde(skip)]
-    pub document: Option<Document>,
-    /// Channels that took it.
-    pub delivered: Vec<Receipt>,
-    /// Channels that did not.
-    pub undelivered: Vec<DeliveryError>,
-}
-
-/// Why an event must be delivered again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HandlerError {
-    /// A report was made and no channel took it.
-    #[error("no channel took the report of {alarm}: {reasons}")]
-    Undelivered {
-        /// Alarm name.
-        alarm: String,
-        /// All channels' reasons.
-        reasons: String,
-    },
-    /// An earlier try holds the lease; its end decides.
-    #[error("another invocation is at work on {alarm}")]
-    InProgress {
-        /// Alarm name.
-        alarm: String,
-    },
-    /// The run itself broke; the report, if any, was not posted.
-    #[error("the run of {alarm} broke off: {reason}")]
-    Broken {
-        /// Alarm name.
-        alarm: String,
-        /// In one line.
-        reason: String,
-    },
-}
-
-impl HandlerError {
-    /// Returns the kind of failure in a word, as Lambda's error type and alarms on it name it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            HandlerError::Undelivered { .. } => "Undelivered",
-            HandlerError::InProgress { .. } => "InProgress",
-            HandlerError::Broken { .. } => "Broken",
-        }
-    }
 }
 
 /// One alarm that a run is wanted for.
@@ -282,6 +206,13 @@ struct Worked {
     /// What is posted; `None` where another run's message tells it.
     document: Option<Document>,
     spent: Spent,
+    /// Where the card of the incident stands that a notice belongs to.
+    incident: Vec<Receipt>,
+}
+
+/// Returns a record as it is now.
+fn locked(record: &Mutex<RunRecord>) -> RunRecord {
+    record.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// One run.
@@ -308,34 +239,33 @@ impl Run<'_> {
             as_of: self.incident.as_of.to_string(),
         });
         // An earlier try that died after composing the report left it here: only the posting is still to be done.
-        let resumed = earlier.and_then(|record| self.composed(record));
-        let Worked { mut record, document, spent } = match resumed {
-            Some((record, mut document)) => {
-                // It tells a state that is a try old; what is posted must be true now.
-                if self.is_alarm() {
-                    let condition = self.read_again(&self.reader(self.deadline)).await;
-                    compose::renew(&mut document, &self.incident, &condition);
+        let Worked { record, document, spent, incident } = match earlier {
+            Some(earlier) if earlier.document.is_some() => match self.composed(&earlier) {
+                Some(mut document) => {
+                    // It tells a state that is a try old; what is posted must be true now.
+                    if self.is_alarm() {
+                        let condition = self.read_again(&self.reader(self.deadline)).await;
+                        compose::renew(&mut document, &self.incident, &condition);
+                    }
+                    let (document, spent) = (Some(document), Spent::default());
+                    Worked { record: earlier, document, spent, incident: Vec::new() }
                 }
-                Worked { record, document: Some(document), spent: Spent::default() }
-            }
-            None => self.investigate(watch).await,
+                None => self.investigate(watch, None).await,
+            },
+            earlier => self.investigate(watch, earlier).await,
         };
-        let summary = match document {
-            Some(document) => self.deliver(&mut record, document).await,
-            None => {
-                self.keep(&mut record, Stage::Delivery, None).await;
-                Ok(self.summary(&record, None, Vec::new()))
-            }
-        };
-        if summary.is_ok() && record.outcome.as_deref().is_some_and(is_report) {
-            let outcome = record.outcome.clone().unwrap_or_default();
-            let reported = Reported { outcome, receipts: record.receipts.clone() };
+        let outcome = record.outcome.clone();
+        let summary = self.end(record, document, &incident).await;
+        if let Ok(summary) = &summary
+            && outcome.as_deref().is_some_and(is_report)
+        {
+            let (outcome, receipts) = (outcome.clone().unwrap_or_default(), summary.delivered.clone());
+            let reported = Reported { outcome, receipts };
             let kept = incidents::report(self.services.store.as_ref(), &self.incident.event, reported).await;
             self.remembered(kept, "alarms that are linked later do not know the report");
         }
         // A report that nobody received is no success, whatever it says.
-        let outcome =
-            if summary.is_ok() { record.outcome.clone().unwrap_or_default() } else { "undelivered".into() };
+        let outcome = if summary.is_ok() { outcome.unwrap_or_default() } else { "undelivered".into() };
         self.observer.emit(RunEvent::Finished {
             outcome,
             took: watch.elapsed(),
@@ -348,9 +278,9 @@ impl Run<'_> {
         summary
     }
 
-    /// Returns an earlier try's record with the document that it had composed, where both are of a format that is known
-    /// here: another version of the program may have written them.
-    fn composed(&self, record: RunRecord) -> Option<(RunRecord, Document)> {
+    /// Returns the document that an earlier try had composed, where it and the record are of a format that is known here:
+    /// another version of the program may have written them.
+    fn composed(&self, record: &RunRecord) -> Option<Document> {
         let document = record.document.clone()?;
         let format = document.get("format").and_then(serde_json::Value::as_u64);
         let refused = if record.format != RECORD_FORMAT {
@@ -360,7 +290,7 @@ impl Run<'_> {
             format!("its report has {found}, this version reads {}", report::FORMAT)
         } else {
             match serde_json::from_value(document) {
-                Ok(document) => return Some((record, document)),
+                Ok(document) => return Some(document),
                 Err(error) => format!("its report cannot be read: {error}"),
             }
         };
@@ -376,33 +306,46 @@ impl Run<'_> {
     }
 
     /// Everything up to the composed document.
-    async fn investigate(&self, watch: Stopwatch) -> Worked {
-        let mut record = RunRecord {
+    async fn investigate(&self, watch: Stopwatch, earlier: Option<RunRecord>) -> Worked {
+        // A try that died after the facts card goes on below that card.
+        let posted = earlier.filter(|record| record.receipts.iter().any(|receipt| receipt.facts));
+        let (run_id, receipts) = match posted {
+            Some(record) => (record.run_id, record.receipts),
+            None => (RunId::mint(self.seed), Vec::new()),
+        };
+        let record = RunRecord {
             format: RECORD_FORMAT,
-            run_id: RunId::mint(self.seed),
+            run_id,
             event: self.incident.event.clone(),
             stage: Stage::Gather,
             outcome: None,
             document: None,
-            receipts: Vec::new(),
+            receipts,
         };
         // An alarm on the agent itself asks nothing of the store either.
         let is_remembered = self.why == Why::StateChange && !(self.is_alarm() && self.is_own());
         let earlier = if is_remembered { self.earlier().await } else { None };
         if let Some(told) = self.notice(&record, earlier.as_ref()).await {
-            return self.told(record, told).await;
+            return Self::told(record, told);
         }
         let second_look = match self.part(&record.run_id).await {
             Part::Investigated(second_look) => second_look,
-            Part::Silent => return self.told(record, Notice::Silent("linked")).await,
+            Part::Silent => return Self::told(record, Notice::Silent("linked")),
             Part::Tells(open, members) => {
                 let document = compose::linked(&self.incident, &record.run_id, &open, &members);
-                return self.told(record, Notice::With(Box::new(document))).await;
+                let incident = open.receipts();
+                return Self::told(record, Notice::With(Box::new(document), incident));
             }
         };
-        let work_until = self.deadline.less(self.reserve);
+        let case = Open { watch, earlier, second_look, record: Mutex::new(record), view: Mutex::default() };
+        self.work_with_facts_first(&case).await
+    }
+
+    /// Reads, computes, and asks the models.
+    async fn find_out(&self, case: &Open, so_far: &SoFar) -> Worked {
+        let work_until = self.work_until();
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
-        let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader), |gathered| {
+        let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader, so_far), |gathered| {
             format!(
                 "{} pieces of evidence, {} gaps",
                 gathered.ledger.items().len(),
@@ -410,34 +353,40 @@ impl Run<'_> {
             )
         });
         // The depth depends on the quotas; while telemetry is read, reading them costs no time.
-        let (Gathered { mut ledger, log_groups, hints }, ()) = tokio::join!(gathering, self.read_quotas());
-        self.keep(&mut record, Stage::Gather, None).await;
-        let analysis = self
-            .stage(Stage::Analysis, async { analysis::analyse(&self.incident, &ledger) }, |analysis| {
-                let lead = analysis.lead.as_ref().map_or("nothing stands out", |lead| lead.entity.as_str());
-                format!("{} facts, lead: {lead}", analysis.facts.len())
+        let (gathered, ()) = tokio::join!(gathering, self.read_quotas());
+        self.keep(&case.record, Stage::Gather, None).await;
+        let analysing = async { self.analysed(gathered) };
+        let view = self
+            .stage(Stage::Analysis, analysing, |view| {
+                let lead = view.analysis.lead.as_ref();
+                let lead = lead.map_or("nothing stands out", |lead| lead.entity.as_str());
+                format!("{} facts, lead: {lead}", view.analysis.facts.len())
             })
             .await;
-        let test = forced::test_alarm(&self.incident, &ledger).filter(|_| self.why == Why::StateChange);
+        let test = forced::test_alarm(&self.incident, &view.ledger).filter(|_| self.why == Why::StateChange);
         if let Some(test) = test {
             let closed = incidents::close(self.services.store.as_ref(), &self.incident.event).await;
             self.remembered(closed, "alarms may be linked to a test");
+            let record = case.record();
             let document = compose::test_alarm(&self.incident, &record.run_id, &test);
-            return self.told(record, Notice::With(Box::new(document))).await;
+            return Self::told(record, Notice::With(Box::new(document), Vec::new()));
         }
-        for fact in &analysis.facts {
-            ledger.push(fact.clone());
-        }
-        let asked = self.ask_models(&ledger, &analysis, &log_groups, earlier.as_ref(), work_until).await;
-        let ledger =
-            asked.investigation.as_ref().map_or(ledger, |investigation| investigation.ledger.clone());
+        *case.view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
+        let earlier = case.earlier.as_ref();
+        let asked =
+            self.ask_models(&view.ledger, &view.analysis, &view.log_groups, earlier, work_until).await;
+        let ledger = match &asked.investigation {
+            Some(investigation) => investigation.ledger.clone(),
+            None => view.ledger,
+        };
         let condition = self.read_again(&reader).await;
         let also = self.also().await;
+        let mut record = case.record();
         let document = compose::document(&Told {
             run_id: &record.run_id,
             incident: &self.incident,
             ledger: &ledger,
-            analysis: &analysis,
+            analysis: &view.analysis,
             condition: &condition,
             investigation: asked.investigation.as_ref(),
             depth: &asked.depth,
@@ -445,18 +394,18 @@ impl Run<'_> {
             today: &Self::today(),
             question: self.why.question(),
             also: &also,
-            second_look: second_look.as_deref(),
+            second_look: case.second_look.as_deref(),
+            follows: None,
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
             spent: &asked.spent,
-            log_groups: &log_groups,
-            hints: &hints,
-            took: watch.elapsed(),
+            log_groups: &view.log_groups,
+            hints: &view.hints,
+            took: case.watch.elapsed(),
         });
         let outcome = compose::outcome_name(asked.investigation.as_ref(), self.why.question().is_some());
         record.outcome = Some(outcome.to_owned());
-        self.keep(&mut record, Stage::Report, Some(&document)).await;
-        Worked { record, document: Some(document), spent: asked.spent }
+        Worked { record, document: Some(document), spent: asked.spent, incident: Vec::new() }
     }
 
     /// Returns the other alarms that the report answers: those of the same event, and those that have joined its incident.
@@ -501,55 +450,73 @@ impl Run<'_> {
         self.stage(Stage::Recheck, again, |condition| condition.word().to_owned()).await
     }
 
-    /// Posts the document to the channels that have not taken it yet.
-    async fn deliver(&self, record: &mut RunRecord, document: Document) -> Result<RunSummary, HandlerError> {
-        let channels = &self.services.channels;
-        let results = self
-            .stage(
-                Stage::Delivery,
-                deliver_all(
-                    channels,
-                    &document,
-                    self.deadline.less(Duration::from_millis(500)),
-                    &record.receipts,
-                    self.observer,
-                ),
-                |results| {
-                    format!(
-                        "{} of {} channels",
-                        results.iter().filter(|result| result.is_ok()).count(),
-                        results.len()
-                    )
-                },
-            )
-            .await;
-        let mut undelivered = Vec::new();
-        for result in results {
-            match result {
-                Ok(receipt) => record.receipts.push(receipt),
-                Err(error) => undelivered.push(error),
-            }
-        }
-        if record.receipts.is_empty() && !undelivered.is_empty() {
+    /// Keeps what came of the run and posts it, where it is this run's to post.
+    async fn end(
+        &self,
+        record: RunRecord,
+        document: Option<Document>,
+        incident: &[Receipt],
+    ) -> Result<RunSummary, HandlerError> {
+        let record = Mutex::new(record);
+        let Some(document) = document else {
+            self.keep(&record, Stage::Delivery, None).await;
+            return Ok(self.summary(&record, None, Vec::new()));
+        };
+        self.keep(&record, Stage::Report, Some(&document)).await;
+        let is_report = locked(&record).outcome.as_deref().is_some_and(is_report);
+        let kind = if is_report { Kind::Report } else { Kind::Notice };
+        let (receipts, undelivered) =
+            self.post(&document, kind, &locked(&record), incident, self.deadline).await;
+        if receipts.is_empty() && !undelivered.is_empty() {
             let reasons = undelivered.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             return Err(HandlerError::Undelivered { alarm: self.incident.alarm.name.clone(), reasons });
         }
-        self.keep(record, Stage::Delivery, Some(&document)).await;
-        Ok(self.summary(record, Some(document), undelivered))
+        record.lock().unwrap_or_else(PoisonError::into_inner).receipts = receipts;
+        self.keep(&record, Stage::Delivery, Some(&document)).await;
+        Ok(self.summary(&record, Some(document), undelivered))
+    }
+
+    /// Posts to the channels that have not taken it yet; returns the receipts of all, and who failed.
+    async fn post(
+        &self,
+        document: &Document,
+        kind: Kind,
+        record: &RunRecord,
+        incident: &[Receipt],
+        deadline: Deadline,
+    ) -> (Vec<Receipt>, Vec<DeliveryError>) {
+        let posting = Posting { document, kind, already: &record.receipts, incident };
+        let deadline = deadline.less(Duration::from_millis(500));
+        let delivering = deliver_all(&self.services.channels, posting, deadline, self.observer);
+        let results = self
+            .stage(Stage::Delivery, delivering, |results| {
+                let taken = results.iter().filter(|result| result.is_ok()).count();
+                format!("{taken} of {} channels", results.len())
+            })
+            .await;
+        let (mut receipts, mut undelivered) = (Vec::new(), Vec::new());
+        for result in results {
+            match result {
+                Ok(receipt) => receipts.push(receipt),
+                Err(error) => undelivered.push(error),
+            }
+        }
+        (receipts, undelivered)
     }
 
     fn summary(
         &self,
-        record: &RunRecord,
+        record: &Mutex<RunRecord>,
         document: Option<Document>,
         undelivered: Vec<DeliveryError>,
     ) -> RunSummary {
+        let record = locked(record);
         RunSummary {
-            run_id: record.run_id.clone(),
+            run_id: record.run_id,
             alarm: self.incident.alarm.name.clone(),
-            outcome: record.outcome.clone().unwrap_or_default(),
+            outcome: record.outcome.unwrap_or_default(),
             document,
-            delivered: record.receipts.clone(),
+            delivered: record.receipts,
             undelivered,
         }
     }
@@ -573,12 +540,16 @@ impl Run<'_> {
     }
 
     /// Keeps the record; a store that fails costs the continuation, never the report.
-    async fn keep(&self, record: &mut RunRecord, stage: Stage, document: Option<&Document>) {
-        record.stage = stage;
-        if let Some(document) = document {
-            record.document = serde_json::to_value(document).ok();
-        }
-        if let Err(error) = self.services.store.save(record).await {
+    async fn keep(&self, record: &Mutex<RunRecord>, stage: Stage, document: Option<&Document>) {
+        let kept = {
+            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+            record.stage = stage;
+            if let Some(document) = document {
+                record.document = serde_json::to_value(document).ok();
+            }
+            record.clone()
+        };
+        if let Err(error) = self.services.store.save(&kept).await {
             self.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
         }
     }

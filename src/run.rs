@@ -344,10 +344,13 @@ impl std::fmt::Debug for Observer {
 pub struct Receipt {
     /// Channel name.
     pub channel: String,
-    /// What the channel answered that identifies the message: an SNS message id.
+    /// What identifies the message at the channel: an SNS message id, a Slack channel and `ts`.
     pub reference: Option<String>,
     /// Anything that the channel could not take as it was, for instance `blocks refused, sent as plain text`.
     pub note: Option<String>,
+    /// Whether this is the facts card of a report whose conclusion is still to come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub facts: bool,
 }
 
 /// What is kept of a run, after each stage, so that another try continues instead of beginning again.

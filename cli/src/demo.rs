@@ -50,8 +50,7 @@ pub(crate) async fn run(asked: Demo, shared: &Shared) -> Result<Ending, Failure>
     let sinks = if shared.quiet { Vec::new() } else { vec![progress::sink()] };
     let card = Card::default();
     let mut channels = vec![card.channel()];
-    let configured =
-        aws::channels(&local.sdk, config.slack_webhook.as_ref(), config.findings_topic.as_deref()).await;
+    let configured = aws::channels(&local.sdk, config.destinations()).await;
     for fault in configured.faults {
         say(false, format_args!("warning: {fault}"));
     }

@@ -8,7 +8,7 @@ use sre_agent::alarm::AlarmState;
 use sre_agent::aws::{self, DynamoDbStore, SnsChannel};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::delivery::slack::{BotToken, SlackApi, SlackBot};
-use sre_agent::delivery::{Webhook, deliver_all};
+use sre_agent::delivery::{Kind, Posting, Webhook, deliver_all};
 use sre_agent::doctor::surroundings::{self, SeenBot, SeenChannel, Unheard};
 use sre_agent::doctor::{Check, Examination, Level};
 use sre_agent::report::{Document, Line};
@@ -95,13 +95,12 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
 async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
     let config = &place.config;
     let webhook = config.slack_webhook.as_ref();
-    let configured = aws::channels(&place.sdk, webhook, config.findings_topic.as_deref()).await;
+    let configured = aws::channels(&place.sdk, config.destinations()).await;
     let posted = if post {
         deliver_all(
             &configured.channels,
-            &test_message(place),
+            Posting { document: &test_message(place), kind: Kind::Notice, already: &[], incident: &[] },
             Deadline::after(POST_TIME),
-            &[],
             &Observer::new(Vec::new()),
         )
         .await
@@ -113,25 +112,24 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
         Some(_) | None => None,
     };
     let mut posted = posted.into_iter().map(|result| result.map(drop).map_err(|error| error.reason));
-    let mut seen: Vec<SeenChannel> = configured
-        .channels
-        .iter()
-        .map(|channel| {
-            let name = channel.name();
-            let fault = configured.faults.iter().find_map(|fault| fault.strip_prefix(&format!("{name}: ")));
-            let place = match webhook {
-                Some(Webhook::Parameter(parameter)) if name != "sns" => {
-                    format!("{name} in SSM parameter {parameter}")
-                }
-                Some(_) | None => name.to_owned(),
-            };
-            let subscriptions = subscriptions.clone().filter(|_| name == "sns");
-            let fault = fault.map(str::to_owned);
-            SeenChannel { name: place, fault, subscriptions, bot: None, posted: posted.next() }
-        })
-        .collect();
-    if let Some(bot) = &config.slack_bot {
-        seen.push(look_at_bot(place, bot).await);
+    let mut seen: Vec<SeenChannel> = Vec::new();
+    for channel in &configured.channels {
+        let name = channel.name();
+        let posted = posted.next();
+        if let Some(bot) = config.slack_bot.as_ref().filter(|_| name == SlackApi::NAME) {
+            seen.push(SeenChannel { posted, ..look_at_bot(place, bot).await });
+            continue;
+        }
+        let fault = configured.faults.iter().find_map(|fault| fault.strip_prefix(&format!("{name}: ")));
+        let place = match webhook {
+            Some(Webhook::Parameter(parameter)) if name != "sns" => {
+                format!("{name} in SSM parameter {parameter}")
+            }
+            Some(_) | None => name.to_owned(),
+        };
+        let subscriptions = subscriptions.clone().filter(|_| name == "sns");
+        let fault = fault.map(str::to_owned);
+        seen.push(SeenChannel { name: place, fault, subscriptions, bot: None, posted });
     }
     seen
 }

@@ -33,8 +33,7 @@ pub(crate) async fn run(asked: Investigate, shared: &Shared) -> Result<Ending, F
     let card = Card::default();
     let mut channels = vec![card.channel()];
     if asked.post {
-        let configured =
-            aws::channels(&sdk, config.slack_webhook.as_ref(), config.findings_topic.as_deref()).await;
+        let configured = aws::channels(&sdk, config.destinations()).await;
         if let Some(fault) = configured.faults.into_iter().next() {
             return Err(Failure::usage(fault));
         }

@@ -8,9 +8,8 @@ use tokio::sync::OnceCell;
 
 use super::{SnsChannel, parameter};
 use crate::clock::Deadline;
-use crate::delivery::slack::{BotToken, SlackApi, SlackBot};
-use crate::delivery::{Channel, DeliveryError, SlackWebhook, Webhook};
-use crate::report::Document;
+use crate::delivery::slack::{BotToken, SlackApi, SlackBotChannel};
+use crate::delivery::{Channel, DeliveryError, Destinations, Post, SlackBot, SlackWebhook, Webhook};
 use crate::run::Receipt;
 
 /// The channels of a configuration.
@@ -21,10 +20,10 @@ pub struct Channels {
     pub faults: Vec<String>,
 }
 
-/// Builds the channels of a webhook and a topic, where they are configured, and reads what they need.
-pub async fn channels(sdk: &SdkConfig, webhook: Option<&Webhook>, topic: Option<&str>) -> Channels {
+/// Builds the channels that are configured, and reads what they need.
+pub async fn channels(sdk: &SdkConfig, destinations: Destinations<'_>) -> Channels {
     let mut built = Channels { channels: Vec::new(), faults: Vec::new() };
-    match webhook {
+    match destinations.webhook {
         Some(Webhook::Parameter(name)) => {
             let webhook = ParameterWebhook { sdk: sdk.clone(), name: name.clone(), webhook: OnceCell::new() };
             if let Err(fault) = webhook.read().await {
@@ -38,7 +37,14 @@ pub async fn channels(sdk: &SdkConfig, webhook: Option<&Webhook>, topic: Option<
         },
         None => {}
     }
-    if let Some(topic) = topic {
+    if let Some(bot) = destinations.bot {
+        let bot = Bot { sdk: sdk.clone(), bot: bot.clone(), channel: OnceCell::new() };
+        if let Err(fault) = bot.made().await {
+            built.faults.push(format!("{}: {fault}", SlackApi::NAME));
+        }
+        built.channels.push(Arc::new(bot));
+    }
+    if let Some(topic) = destinations.topic {
         built.channels.push(Arc::new(SnsChannel::new(sdk, topic)));
     }
     built
@@ -82,15 +88,60 @@ impl Channel for ParameterWebhook {
         SlackWebhook::NAME
     }
 
+    fn takes_facts(&self) -> bool {
+        true
+    }
+
     fn deliver<'a>(
         &'a self,
-        document: &'a Document,
+        post: Post<'a>,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
         Box::pin(async move {
             match self.read().await {
-                Ok(webhook) => webhook.deliver(document, deadline).await,
+                Ok(webhook) => webhook.deliver(post, deadline).await,
                 Err(reason) => Err(DeliveryError { channel: SlackWebhook::NAME.to_owned(), reason }),
+            }
+        })
+    }
+}
+
+/// A Slack bot whose token is read once; a failed reading is tried again with the next report.
+struct Bot {
+    sdk: SdkConfig,
+    bot: SlackBot,
+    channel: OnceCell<SlackBotChannel>,
+}
+
+impl Bot {
+    async fn made(&self) -> Result<&SlackBotChannel, String> {
+        self.channel
+            .get_or_try_init(|| async {
+                let api = slack_api(&self.sdk, &self.bot).await?;
+                Ok(SlackBotChannel::new(api, self.bot.mention.as_deref()))
+            })
+            .await
+    }
+}
+
+impl Channel for Bot {
+    fn name(&self) -> &'static str {
+        SlackApi::NAME
+    }
+
+    fn takes_facts(&self) -> bool {
+        true
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        post: Post<'a>,
+        deadline: Deadline,
+    ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
+        Box::pin(async move {
+            match self.made().await {
+                Ok(channel) => channel.deliver(post, deadline).await,
+                Err(reason) => Err(DeliveryError { channel: SlackApi::NAME.to_owned(), reason }),
             }
         })
     }

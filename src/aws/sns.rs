@@ -10,10 +10,9 @@ use futures::future::BoxFuture;
 use super::error::{status_of, telemetry, words};
 use super::for_data;
 use crate::clock::Deadline;
-use crate::delivery::{Channel, DeliveryError, SnsMessage, sns_message};
+use crate::delivery::{Channel, DeliveryError, Post, SnsMessage, sns_message};
 use crate::evidence::Status;
 use crate::gather::telemetry::TelemetryError;
-use crate::report::Document;
 use crate::run::Receipt;
 
 const NAME: &str = "sns";
@@ -62,9 +61,12 @@ impl SnsChannel {
             request = request.message_attributes(name, value);
         }
         match tokio::time::timeout_at(deadline.instant(), request.send()).await {
-            Ok(Ok(answer)) => {
-                Ok(Receipt { channel: NAME.to_owned(), reference: answer.message_id, note: None })
-            }
+            Ok(Ok(answer)) => Ok(Receipt {
+                channel: NAME.to_owned(),
+                reference: answer.message_id,
+                note: None,
+                facts: false,
+            }),
             Ok(Err(error)) => Err(failed(advice(&self.topic_arn, &error))),
             Err(_) => Err(failed("no answer before the deadline; the message may have gone out".to_owned())),
         }
@@ -78,10 +80,10 @@ impl Channel for SnsChannel {
 
     fn deliver<'a>(
         &'a self,
-        document: &'a Document,
+        post: Post<'a>,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
-        Box::pin(self.publish(sns_message(document), deadline))
+        Box::pin(self.publish(sns_message(post.document), deadline))
     }
 }
 

@@ -53,7 +53,7 @@ async fn services() -> Result<Services, Error> {
     let sdk = aws::load(None).await;
     let config = config(&sdk).await?;
     let observer = Observer::new(vec![json_log::sink(), emf::sink(Arc::new(Mutex::new(io::stdout())))]);
-    let channels = aws::channels(&sdk, config.slack_webhook.as_ref(), config.findings_topic.as_deref()).await;
+    let channels = aws::channels(&sdk, config.destinations()).await;
     for fault in channels.faults {
         observer.emit(RunEvent::Warning { message: fault });
     }
@@ -103,9 +103,9 @@ async fn config(sdk: &SdkConfig) -> Result<Config, Error> {
         endpoint_override: aws::endpoint_override(sdk),
     };
     let config = Config::load(&layers)?;
-    if config.slack_webhook.is_none() && config.findings_topic.is_none() {
+    if config.slack_webhook.is_none() && config.slack_bot.is_none() && config.findings_topic.is_none() {
         // Without a channel every run would be paid for and read by nobody.
-        let reason = "no channel is configured: set SRE_AGENT_FINDINGS_TOPIC_ARN or SRE_AGENT_SLACK_WEBHOOK";
+        let reason = "no channel is configured: set SRE_AGENT_FINDINGS_TOPIC_ARN, SRE_AGENT_SLACK_WEBHOOK or SRE_AGENT_SLACK_TOKEN";
         let fault = Fault { key: "SRE_AGENT_FINDINGS_TOPIC_ARN".into(), reason: reason.into() };
         return Err(ConfigError { faults: vec![fault] }.into());
     }

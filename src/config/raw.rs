@@ -87,7 +87,9 @@ section! {
 }
 section! {
     /// `[deadline]`.
-    RawDeadline { publish_reserve_seconds: u64, gather_seconds: u64, model_call_seconds: u64 }
+    RawDeadline {
+        publish_reserve_seconds: u64, gather_seconds: u64, facts_seconds: u64, model_call_seconds: u64
+    }
 }
 section! {
     /// `[logs]`.
@@ -95,7 +97,7 @@ section! {
 }
 section! {
     /// `[slack]`.
-    RawSlack { webhook: String, token: String, channel: String, base_url: String }
+    RawSlack { webhook: String, token: String, channel: String, base_url: String, mention: String }
 }
 section! {
     /// `[sns]`.

@@ -8,7 +8,7 @@ impl RawSlack {
     /// Drops what the document says of one way where a variable chooses the other.
     pub(super) fn give_way(&mut self, to_webhook: bool, to_bot: bool) {
         if to_webhook {
-            (self.token, self.channel) = (None, None);
+            (self.token, self.channel, self.mention) = (None, None, None);
         }
         if to_bot {
             self.webhook = None;
@@ -56,6 +56,12 @@ fn bot(raw: &RawSlack, fault: &mut impl FnMut(&str, String)) -> Option<SlackBot>
     if let Err(error) = SlackBot::check_base_url(&base_url) {
         fault("slack.base_url", error.to_string());
     }
+    if let Some(Err(error)) = raw.mention.as_deref().map(SlackBot::check_mention) {
+        fault("slack.mention", error.to_string());
+    }
+    if raw.mention.is_some() && raw.token.is_none() {
+        fault("slack.mention", "needs slack.token: a webhook mentions nobody".into());
+    }
     if let Some(Err(error)) = raw.channel.as_deref().map(SlackBot::check_channel) {
         fault("slack.channel", error.to_string());
     }
@@ -89,7 +95,7 @@ fn bot(raw: &RawSlack, fault: &mut impl FnMut(&str, String)) -> Option<SlackBot>
             BotToken::Token(token)
         }
     };
-    Some(SlackBot { token, channel: raw.channel.clone()?, base_url })
+    Some(SlackBot { token, channel: raw.channel.clone()?, base_url, mention: raw.mention.clone() })
 }
 
 /// Returns the parameter's name where a value names one, and an error where it is no name.

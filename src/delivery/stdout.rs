@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 
 use crate::clock::Deadline;
-use crate::delivery::{Channel, DeliveryError, Receipt};
+use crate::delivery::{Channel, DeliveryError, Post, Receipt};
 use crate::report::{Document, terminal};
 
 /// Where the card goes.
@@ -46,12 +46,17 @@ impl Channel for Stdout {
 
     fn deliver<'a>(
         &'a self,
-        document: &'a Document,
+        post: Post<'a>,
         _deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
         Box::pin(async move {
-            self.write(document)
-                .map(|()| Receipt { channel: self.name().to_owned(), reference: None, note: None })
+            self.write(post.document)
+                .map(|()| Receipt {
+                    channel: self.name().to_owned(),
+                    reference: None,
+                    note: None,
+                    facts: false,
+                })
                 .map_err(|error| DeliveryError {
                     channel: self.name().to_owned(),
                     reason: format!("the card could not be written: {error}"),
@@ -72,7 +77,8 @@ mod tests {
         let written = Arc::new(Mutex::new(Vec::new()));
         let channel = Stdout::new(written.clone(), false);
         let document = samples::cause_shown();
-        let receipt = channel.deliver(&document, Deadline::after(Duration::from_secs(1))).await.unwrap();
+        let receipt =
+            channel.deliver(Post::report(&document), Deadline::after(Duration::from_secs(1))).await.unwrap();
         assert_eq!(receipt.channel, "stdout");
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         assert_eq!(text, format!("{}\n", terminal::render(&document, false)));
@@ -91,7 +97,10 @@ mod tests {
         }
         let channel = Stdout::new(Arc::new(Mutex::new(Closed)), false);
         let document = samples::cause_shown();
-        let error = channel.deliver(&document, Deadline::after(Duration::from_secs(1))).await.unwrap_err();
+        let error = channel
+            .deliver(Post::report(&document), Deadline::after(Duration::from_secs(1)))
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), "stdout: the card could not be written: broken pipe");
     }
 }

@@ -29,7 +29,7 @@ impl Channel for Scripted {
         self.name
     }
 
-    fn deliver<'a>(&'a self, _: &'a Document, _: Deadline) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
+    fn deliver<'a>(&'a self, _: Post<'a>, _: Deadline) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
         if matches!(self.behaviour, Behaviour::PanicsAtOnce) {
             panic!("before the first await");
         }
@@ -49,7 +49,7 @@ fn channel(name: &'static str, behaviour: Behaviour) -> Arc<dyn Channel> {
 }
 
 fn receipt(name: &str) -> Receipt {
-    Receipt { channel: name.to_owned(), reference: Some("7".to_owned()), note: None }
+    Receipt { channel: name.to_owned(), reference: Some("7".to_owned()), note: None, facts: false }
 }
 
 fn failure(name: &str, reason: &str) -> DeliveryError {
@@ -67,7 +67,9 @@ async fn deliver(
         kept.lock().unwrap().push(stamped.event.clone());
     })]);
     let deadline = Deadline::after(Duration::from_secs(10));
-    let results = deliver_all(channels, &samples::cause_shown(), deadline, already, &observer).await;
+    let document = samples::cause_shown();
+    let posting = Posting { document: &document, kind: Kind::Report, already, incident: &[] };
+    let results = deliver_all(channels, posting, deadline, &observer).await;
     let events = events.lock().unwrap().clone();
     (results, events)
 }

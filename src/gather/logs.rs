@@ -29,7 +29,7 @@ const KEPT_LINES: usize = 300;
 const FIRST_SEEN: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// What reading the logs found.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct LogReading {
     group: Option<String>,
     /// Before this the group holds nothing, where that is known.
@@ -43,6 +43,18 @@ pub(crate) struct LogReading {
     pub(crate) first_served: BTreeMap<String, Timestamp>,
     templates: Vec<LogTemplate>,
     lines: Vec<LogLine>,
+}
+
+/// Returns what is known of the logs while they are still read: nothing, and that, where there are any to read.
+pub(crate) fn pending(
+    incident: &Incident,
+    reader: &Reader<'_>,
+    function: Option<&FunctionState>,
+    hinted: Option<&str>,
+) -> LogReading {
+    let is_read = !candidates(incident, reader, function, hinted).is_empty();
+    let gaps = is_read.then(|| gap(Source::Logs, "logs", Status::TimedOut, "still being read"));
+    LogReading { gaps: gaps.into_iter().collect(), ..LogReading::default() }
 }
 
 /// Reads the logs.

@@ -17,7 +17,7 @@ const MOST_COMPANIONS: usize = 10;
 const LIST_TIME: Duration = Duration::from_secs(5);
 
 /// What was found: the series of each window, and what could not be read.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Found {
     read: Vec<(String, Window, Vec<Series>)>,
     gaps: Vec<Gap>,

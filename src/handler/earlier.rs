@@ -51,6 +51,7 @@ impl Run<'_> {
             run_id: record.run_id.clone(),
             outcome: record.outcome.clone()?,
             lead: lead.map(str::to_owned),
+            receipts: record.receipts.clone(),
         })
     }
 

@@ -4,13 +4,13 @@ use super::{Run, Why, Worked};
 use crate::model::budget::Spent;
 use crate::report::Document;
 use crate::report::compose::{self, Earlier};
-use crate::run::{RunRecord, Stage};
+use crate::run::{Receipt, RunRecord};
 use crate::store::incidents::Recovery;
 
 /// How a run ends that investigates nothing.
 pub(super) enum Notice {
-    /// With a message of its own.
-    With(Box<Document>),
+    /// With a message of its own, below the card of the incident that it belongs to.
+    With(Box<Document>, Vec<Receipt>),
     /// Without one: another alarm's message tells it. The outcome.
     Silent(&'static str),
 }
@@ -31,35 +31,37 @@ impl Run<'_> {
             return None;
         }
         if !self.is_alarm() {
-            let (length, firing) = match self.recovery().await {
+            let (first, firing, below) = match self.recovery().await {
                 Recovery::Member(_) => return Some(Notice::Silent("recovered_with_incident")),
-                Recovery::Ends(incident) => (incident.first.clone(), self.still_firing(&incident).await),
-                Recovery::Unknown => (None, Vec::new()),
+                Recovery::Ends(incident) => {
+                    (incident.first.clone(), self.still_firing(&incident).await, incident.receipts())
+                }
+                Recovery::Unknown => (None, Vec::new(), Vec::new()),
             };
-            let went_off = length.map(|first| first.went_off).or(earlier.map(|earlier| earlier.went_off));
+            let went_off = first.map(|first| first.went_off).or(earlier.map(|earlier| earlier.went_off));
             let document = compose::state_change(&self.incident, &record.run_id, earlier, went_off, &firing);
-            return Some(Notice::With(Box::new(document)));
+            return Some(Notice::With(Box::new(document), below));
         }
         if self.is_own() {
-            return Some(Notice::With(Box::new(compose::own_alarm(&self.incident, &record.run_id))));
+            let document = compose::own_alarm(&self.incident, &record.run_id);
+            return Some(Notice::With(Box::new(document), Vec::new()));
         }
         let (earlier, until) = self.cooling_down(earlier)?;
         let document = compose::firing_again(&self.incident, &record.run_id, earlier, until);
-        Some(Notice::With(Box::new(document)))
+        Some(Notice::With(Box::new(document), earlier.receipts.clone()))
     }
 
     /// Ends a run that investigates nothing further; the document knows what came of it.
-    pub(super) async fn told(&self, mut record: RunRecord, notice: Notice) -> Worked {
-        let document = match notice {
-            Notice::With(document) => *document,
-            Notice::Silent(outcome) => {
-                record.outcome = Some(outcome.to_owned());
-                return Worked { record, document: None, spent: Spent::default() };
+    pub(super) fn told(mut record: RunRecord, notice: Notice) -> Worked {
+        let (document, outcome, incident) = match notice {
+            Notice::With(document, incident) => {
+                let outcome = document.data.get("outcome").and_then(serde_json::Value::as_str);
+                let outcome = outcome.map(str::to_owned);
+                (Some(*document), outcome, incident)
             }
+            Notice::Silent(outcome) => (None, Some(outcome.to_owned()), Vec::new()),
         };
-        let outcome = document.data.get("outcome").and_then(serde_json::Value::as_str);
-        record.outcome = outcome.map(str::to_owned);
-        self.keep(&mut record, Stage::Report, Some(&document)).await;
-        Worked { record, document: Some(document), spent: Spent::default() }
+        record.outcome = outcome;
+        Worked { record, document, spent: Spent::default(), incident }
     }
 }

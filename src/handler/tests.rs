@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::alarm::AlarmSnapshot;
 use crate::config::Layers;
+use crate::delivery::Post;
 use crate::evidence::{MetricId, Series, Status};
 use crate::gather::telemetry::{
     FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
@@ -125,13 +126,13 @@ impl Channel for Shelf {
 
     fn deliver<'a>(
         &'a self,
-        document: &'a Document,
+        post: Post<'a>,
         _deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
         Box::pin(async move {
             tokio::time::sleep(self.takes).await;
-            self.documents.lock().unwrap().push(document.clone());
-            Ok(Receipt { channel: "shelf".to_owned(), reference: None, note: None })
+            self.documents.lock().unwrap().push(post.document.clone());
+            Ok(Receipt { channel: "shelf".to_owned(), reference: None, note: None, facts: false })
         })
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::alarm::{AlarmState, Hints};
 use crate::analysis::Analysis;
+use crate::clock::Timestamp;
 use crate::diagnosis::GivenUp;
 use crate::evidence::{Body, Ledger};
 use crate::finding::claim::Piece;
@@ -60,6 +61,8 @@ pub struct Told<'a> {
     pub also: &'a [Also],
     /// The incident that is looked at again, because this alarm's metric moved first.
     pub second_look: Option<&'a OpenIncident>,
+    /// Until when the conclusion follows, where this is told before it.
+    pub follows: Option<Timestamp>,
     /// Why they were not asked, where they were not.
     pub why_facts: Option<&'a str>,
     /// Models that were left, why, and what that means.
@@ -232,7 +235,10 @@ fn data(told: &Told<'_>) -> Value {
         })
         .collect();
     json!({
-        "outcome": outcome_name(told.investigation, told.question.is_some()),
+        "outcome": match told.follows {
+            Some(_) => "facts",
+            None => outcome_name(told.investigation, told.question.is_some()),
+        },
         "question": told.question.map(|question| Redacted::new(question).as_str().to_owned()),
         "alarm": {"name": told.incident.alarm.name, "arn": told.incident.alarm.arn},
         "also_firing": value(serde_json::to_value(told.also)),

@@ -4,6 +4,8 @@
 //! Text from outside cannot mention, link or format: `& < >` are escaped, Slack's own marks become their look-alikes,
 //! and `verbatim` keeps Slack from making links out of bare addresses.
 
+mod thread;
+
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
@@ -13,8 +15,10 @@ use crate::report::layout::{
 };
 use crate::report::terminal::groups_as_text;
 
+pub use thread::{conclusion, details, reply};
+
 /// Slack takes 50 blocks a message.
-const MOST_BLOCKS: usize = 50;
+pub const MOST_BLOCKS: usize = 50;
 
 /// Slack cuts a section at 3,000 characters, counted as UTF-16 units to be safe with pictures.
 const MOST_SECTION: usize = 3_000;

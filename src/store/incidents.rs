@@ -47,6 +47,8 @@ pub struct OpenIncident {
     pub first: Option<First>,
     /// Set when that alarm has recovered, or was none: nothing belongs to it any more.
     pub closed: bool,
+    /// Where the facts card stands, before there is a report.
+    pub card: Vec<Receipt>,
     /// What was reported, once it was.
     pub reported: Option<Reported>,
     /// The other alarms, in order of their coming.
@@ -230,6 +232,16 @@ pub async fn report(store: &dyn Store, incident: &EventKey, reported: Reported) 
     .await
 }
 
+/// Remembers where the facts card stands, while the report is worked on.
+pub async fn card(store: &dyn Store, incident: &EventKey, receipts: Vec<Receipt>) -> Result<(), StoreError> {
+    update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| {
+        if incident.first.is_some() {
+            incident.card.clone_from(&receipts);
+        }
+    })
+    .await
+}
+
 /// Closes an incident: what opened it was no alarm after all.
 pub async fn close(store: &dyn Store, incident: &EventKey) -> Result<(), StoreError> {
     update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| incident.closed = true).await
@@ -263,6 +275,11 @@ pub async fn recover(store: &dyn Store, series: &SeriesKey) -> Result<Recovery, 
 }
 
 impl OpenIncident {
+    /// Returns where the incident's card stands, by channel.
+    pub fn receipts(&self) -> Vec<Receipt> {
+        self.reported.as_ref().map_or_else(|| self.card.clone(), |reported| reported.receipts.clone())
+    }
+
     fn is_opened_by(&self, event: &EventKey) -> bool {
         self.first.as_ref().is_some_and(|first| first.event == *event)
     }

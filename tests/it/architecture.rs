@@ -30,7 +30,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("doctor", "clock id redact evidence gather model investigation diagnosis iam"),
     (
         "report",
-        "clock id redact alarm playbook incident evidence analysis finding gather investigation model \
+        "clock id redact run alarm playbook incident evidence analysis finding gather investigation model \
          diagnosis store",
     ),
     ("delivery", "clock id redact report run"),

@@ -8,7 +8,7 @@ use serde_json::json;
 use sre_agent::alarm::{AlarmState, Comparison, Trigger};
 use sre_agent::aws::{AwsTelemetry, Bedrock, ParameterError, SdkConfig, SnsChannel, local, parameter};
 use sre_agent::clock::{Deadline, Timestamp};
-use sre_agent::delivery::Channel;
+use sre_agent::delivery::{Channel, Post};
 use sre_agent::evidence::{MetricId, Statistic, Status};
 use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{FunctionAlias, LogRequest, MetricQuery, MetricsRequest};
@@ -299,7 +299,7 @@ fn document() -> Document {
 async fn a_report_reaches_the_topic_with_a_text_for_each_protocol() {
     let (emulator, config) = start(Options::default()).await;
     let deadline = Deadline::after(Duration::from_secs(10));
-    let receipt = SnsChannel::new(&config, TOPIC).deliver(&document(), deadline).await.unwrap();
+    let receipt = SnsChannel::new(&config, TOPIC).deliver(Post::report(&document()), deadline).await.unwrap();
     let published = emulator.published();
     assert_eq!(published.len(), 1);
     assert_eq!((receipt.channel.as_str(), receipt.reference), ("sns", Some(published[0].message_id.clone())));
@@ -313,7 +313,8 @@ async fn a_report_reaches_the_topic_with_a_text_for_each_protocol() {
 async fn a_topic_that_refuses_leaves_a_line_that_says_what_to_do() {
     let (_emulator, config) = start(denied("sns:Publish")).await;
     let deadline = Deadline::after(Duration::from_secs(10));
-    let error = SnsChannel::new(&config, TOPIC).deliver(&document(), deadline).await.unwrap_err();
+    let error =
+        SnsChannel::new(&config, TOPIC).deliver(Post::report(&document()), deadline).await.unwrap_err();
     assert!(error.reason.contains(&format!("allow sns:Publish on {TOPIC}")), "{}", error.reason);
 }
 
@@ -322,7 +323,8 @@ async fn a_topic_that_hangs_is_given_up_at_the_deadline() {
     let fault = Fault { action: "sns:Publish".to_owned(), kind: FaultKind::Hang, times: None };
     let (_emulator, config) = start(Options { faults: vec![fault], ..Options::default() }).await;
     let deadline = Deadline::after(Duration::from_millis(300));
-    let error = SnsChannel::new(&config, TOPIC).deliver(&document(), deadline).await.unwrap_err();
+    let error =
+        SnsChannel::new(&config, TOPIC).deliver(Post::report(&document()), deadline).await.unwrap_err();
     assert!(error.reason.contains("before the deadline"), "{}", error.reason);
 }
 

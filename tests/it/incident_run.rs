@@ -23,7 +23,7 @@ use sre_agent_emulator::{BedrockOptions, Emulator, Options, Scenario, Turns};
 use crate::script::{Turn, scripted};
 
 /// Where findings go.
-const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:findings";
+pub(crate) const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:findings";
 
 /// Time for a run that is not about time.
 pub(crate) const ENOUGH: Duration = Duration::from_mins(1);

@@ -32,6 +32,7 @@ mod pace;
 mod question;
 #[cfg(test)]
 mod script;
+mod stages;
 mod storm;
 #[cfg(test)]
 mod tries;

@@ -8,14 +8,13 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sre_agent::alarm::{AlarmSnapshot, AlarmState};
 use sre_agent::clock::Deadline;
-use sre_agent::delivery::{Channel, DeliveryError, Receipt};
+use sre_agent::delivery::{Channel, DeliveryError, Post, Receipt};
 use sre_agent::evidence::{MetricId, Series};
 use sre_agent::gather::Telemetry;
 use sre_agent::gather::telemetry::{
     FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
 };
 use sre_agent::handler::{HandlerError, Response};
-use sre_agent::report::Document;
 use sre_agent::run::RunEvent;
 
 use crate::incident_run::{BAD_DEPLOY, ENOUGH, IncidentRun, alarm_of, answering, later_alarm, sns_event};
@@ -111,11 +110,11 @@ impl Channel for BreaksOnce {
 
     fn deliver<'a>(
         &'a self,
-        document: &'a Document,
+        post: Post<'a>,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
         if self.calls.fetch_add(1, Ordering::SeqCst) > 0 {
-            return self.inner.deliver(document, deadline);
+            return self.inner.deliver(post, deadline);
         }
         assert!(!self.panics, "a planted panic");
         let error = DeliveryError { channel: self.name().to_owned(), reason: "a planted failure".to_owned() };

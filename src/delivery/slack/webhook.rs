@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::clock::Deadline;
 use crate::delivery::slack::connection::{self, Answer, Connection, Server, Tries, Trouble};
-use crate::delivery::{Channel, DeliveryError, Receipt, Secret};
-use crate::report::{Document, slack};
+use crate::delivery::{Channel, DeliveryError, Post, Receipt, Secret};
+use crate::report::slack;
 
 /// Hosts of incoming webhooks: commercial Slack and its government cloud.
 const SLACK_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
@@ -87,15 +87,21 @@ impl SlackWebhook {
         Ok(SlackWebhook { url, connection })
     }
 
-    async fn post(&self, document: &Document, deadline: Deadline) -> Result<Receipt, String> {
-        let mut message = slack::render(document);
+    async fn post(&self, post: Post<'_>, deadline: Deadline) -> Result<Receipt, String> {
+        let document = post.document;
+        // What was posted cannot be edited; it is not said again.
+        let mut message = match post.card {
+            Some(_) => slack::conclusion(document),
+            None => slack::render(document),
+        };
         let mut note = None;
         let mut tries = Tries::until(deadline);
         loop {
             let answer = self.send(&message, deadline).await;
             match self.decide(answer) {
                 Decision::Taken => {
-                    return Ok(Receipt { channel: SlackWebhook::NAME.to_owned(), reference: None, note });
+                    let channel = SlackWebhook::NAME.to_owned();
+                    return Ok(Receipt { channel, reference: None, note, facts: false });
                 }
                 Decision::SendText { answer } if note.is_none() => {
                     message = slack::render_text(document);
@@ -162,13 +168,17 @@ impl Channel for SlackWebhook {
         SlackWebhook::NAME
     }
 
+    fn takes_facts(&self) -> bool {
+        true
+    }
+
     fn deliver<'a>(
         &'a self,
-        document: &'a Document,
+        post: Post<'a>,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
         Box::pin(async move {
-            self.post(document, deadline)
+            self.post(post, deadline)
                 .await
                 .map_err(|reason| DeliveryError { channel: SlackWebhook::NAME.to_owned(), reason })
         })

@@ -183,6 +183,14 @@ pub(super) fn push(told: &Told<'_>) -> String {
 /// The verdict in a sentence for the push text.
 fn verdict_words(told: &Told<'_>) -> String {
     let Some(verdict) = told.verdict() else {
+        if told.follows.is_some() {
+            return match &told.analysis.lead {
+                Some(lead) => {
+                    format!("Investigating. Lead: {}, since {} UTC.", lead.entity, clock_time(lead.at))
+                }
+                None => "Investigating.".to_owned(),
+            };
+        }
         let asked = match asked(told) {
             Asked::Not => "No AI asked",
             Asked::NoAnswer => "No AI answer",
@@ -248,6 +256,9 @@ pub(super) fn verdict(told: &Told<'_>) -> Line {
                 _ => line,
             }
         }
+        None if let Some(by) = told.follows => Line(vec![Span::Bold("INVESTIGATING".into())])
+            .with(" · the conclusion follows by ")
+            .with(Span::Time(by)),
         None => {
             let why = match asked(told) {
                 Asked::Not => "no AI model asked",

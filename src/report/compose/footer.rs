@@ -30,6 +30,7 @@ pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {
             lines.extend(answered(told));
             lines.push(Line::text(format!("{}{} s · {run}", cost(told.spent), told.took.as_secs().max(1))));
         }
+        None if told.follows.is_some() => lines.push(Line::text(run)),
         None => {
             lines.push(Line::text("This is final: no AI conclusion follows."));
             let asked = if told.why_facts.is_some() { "No AI asked" } else { "No AI" };

@@ -15,6 +15,7 @@ use crate::id::RunId;
 use crate::incident::Incident;
 use crate::redact::Redacted;
 use crate::report::document::{Detail, Document, FORMAT, Line, Marks, Section, Span};
+use crate::run::Receipt;
 use crate::store::incidents::{Member, OpenIncident};
 
 /// Alarms of one reason that a line names, and reasons that a message names.
@@ -41,6 +42,9 @@ pub struct Earlier {
     pub outcome: String,
     /// What its computed lead was, where there was one.
     pub lead: Option<String>,
+    /// Where it was reported.
+    #[serde(default)]
+    pub receipts: Vec<Receipt>,
 }
 
 impl Earlier {

@@ -22,6 +22,11 @@ pub enum SetupError {
         "the Slack channel is wanted by its id, for instance C0123456789: it stands at the end of the channel's details"
     )]
     NotAChannel,
+    /// Not a user group's id.
+    #[error(
+        "the user group to mention is wanted by its id, for instance S0123456789: it stands at the end of the group's address"
+    )]
+    NotAGroup,
     /// Another host, or no TLS.
     #[error(
         "the address of Slack is https://slack.com or https://slack-gov.com (http:// only for an emulator on this machine)"
@@ -53,6 +58,8 @@ pub struct SlackBot {
     pub channel: String,
     /// Where Slack is, `https://slack.com`.
     pub base_url: String,
+    /// Id of the user group that a card mentions, `S0123456789`.
+    pub mention: Option<String>,
 }
 
 impl SlackBot {
@@ -67,6 +74,14 @@ impl SlackBot {
     /// Checks whether a text can be a channel's id.
     pub fn check_channel(channel: &str) -> Result<(), SetupError> {
         check_channel(channel)
+    }
+
+    /// Checks whether a text can be a user group's id.
+    pub fn check_mention(group: &str) -> Result<(), SetupError> {
+        let is_id = (9..=32).contains(&group.len())
+            && group.starts_with('S')
+            && group.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+        if is_id { Ok(()) } else { Err(SetupError::NotAGroup) }
     }
 
     /// Checks whether a text is an address of Slack or of an emulator on this machine.

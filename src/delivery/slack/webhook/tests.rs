@@ -66,7 +66,7 @@ impl Server {
     }
 
     async fn post(&self, within: Duration) -> Result<Receipt, DeliveryError> {
-        self.webhook().deliver(&samples::cause_shown(), Deadline::after(within)).await
+        self.webhook().deliver(Post::report(&samples::cause_shown()), Deadline::after(within)).await
     }
 
     fn bodies(&self) -> Vec<Value> {
@@ -103,7 +103,12 @@ async fn read_body(stream: &mut TcpStream) -> Value {
 const ENOUGH: Duration = Duration::from_secs(20);
 
 fn receipt(note: Option<&str>) -> Receipt {
-    Receipt { channel: "slack webhook".to_owned(), reference: None, note: note.map(str::to_owned) }
+    Receipt {
+        channel: "slack webhook".to_owned(),
+        reference: None,
+        note: note.map(str::to_owned),
+        facts: false,
+    }
 }
 
 #[tokio::test]
@@ -195,7 +200,8 @@ async fn a_webhook_that_cannot_be_reached_says_so_without_its_url() {
     let url = format!("http://{}/services/T0/B0/verysecret", listener.local_addr().unwrap());
     drop(listener);
     let webhook = SlackWebhook::new(Secret::new(&url)).unwrap();
-    let error = webhook.deliver(&samples::cause_shown(), Deadline::after(ENOUGH)).await.unwrap_err();
+    let error =
+        webhook.deliver(Post::report(&samples::cause_shown()), Deadline::after(ENOUGH)).await.unwrap_err();
     assert!(error.reason.starts_with("Slack cannot be reached: "), "{error}");
     assert!(!format!("{error} {error:?} {webhook:?}").contains("verysecret"));
 }

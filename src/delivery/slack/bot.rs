@@ -1,0 +1,128 @@
+//! The channel of a Slack bot: a card that is edited, a reply that reaches phones, details in its thread.
+
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use crate::clock::Deadline;
+use crate::delivery::slack::{Posted, SlackApi, SlackError, Ts};
+use crate::delivery::{Channel, DeliveryError, Kind, Post, Receipt};
+use crate::report::slack;
+
+/// Posts by a bot's token.
+#[derive(Debug, Clone)]
+pub struct SlackBotChannel {
+    api: SlackApi,
+    /// Id of the user group that a card mentions.
+    mention: Option<String>,
+}
+
+impl SlackBotChannel {
+    /// Returns the channel; `mention` is the id of a user group, checked by the configuration.
+    pub fn new(api: SlackApi, mention: Option<&str>) -> Self {
+        SlackBotChannel { api, mention: mention.map(str::to_owned) }
+    }
+
+    async fn post(&self, post: Post<'_>, deadline: Deadline) -> Result<Receipt, SlackError> {
+        let document = post.document;
+        let card = post.card.and_then(ts_of);
+        let incident = post.incident.and_then(ts_of);
+        match (post.kind, card) {
+            (Kind::Report, Some(card)) => {
+                let posted =
+                    self.api.update(&card, &self.mentioning(slack::render(document)), deadline).await?;
+                let mut notes: Vec<String> = posted.note.iter().cloned().collect();
+                // The card holds the conclusion by now; what follows is worth a note and no failure.
+                if let Err(error) = self.api.post(&slack::reply(document), Some(&card), true, deadline).await
+                {
+                    notes.push(format!("the reply that reaches phones was not posted: {error}"));
+                }
+                notes.extend(self.details(post, &card, deadline).await);
+                Ok(self.receipt(&posted, &notes))
+            }
+            (Kind::Report, None) => {
+                let message = self.mentioning(slack::render(document));
+                let posted = self.api.post(&message, incident.as_ref(), true, deadline).await?;
+                let mut notes: Vec<String> = posted.note.iter().cloned().collect();
+                let thread = incident.as_ref().unwrap_or(&posted.ts);
+                notes.extend(self.details(post, thread, deadline).await);
+                Ok(self.receipt(&posted, &notes))
+            }
+            (Kind::Facts, _) => {
+                let message = self.mentioning(slack::render(document));
+                let posted = self.api.post(&message, incident.as_ref(), true, deadline).await?;
+                Ok(self.receipt(&posted, posted.note.as_slice()))
+            }
+            (Kind::Notice, _) => {
+                // A recovery reaches phones; who is linked stands in the thread of the incident that they know of.
+                let message = slack::render(document);
+                let posted = self.api.post(&message, incident.as_ref(), document.recovered, deadline).await?;
+                Ok(self.receipt(&posted, posted.note.as_slice()))
+            }
+        }
+    }
+
+    /// Posts the details into the thread; what is missing there is noted.
+    async fn details(&self, post: Post<'_>, thread: &Ts, deadline: Deadline) -> Option<String> {
+        for message in slack::details(post.document) {
+            if let Err(error) = self.api.post(&message, Some(thread), false, deadline).await {
+                return Some(format!("the thread has not all details: {error}"));
+            }
+        }
+        None
+    }
+
+    /// Adds the mention of the group, which code builds and no text from outside can.
+    fn mentioning(&self, mut message: Value) -> Value {
+        if let Some(group) = &self.mention
+            && let Some(blocks) = message.get_mut("blocks").and_then(Value::as_array_mut)
+        {
+            let text = format!("<!subteam^{group}>");
+            let elements = json!([{ "type": "mrkdwn", "text": text }]);
+            blocks.push(json!({ "type": "context", "elements": elements }));
+            // Slack takes fifty; the card's own last block is its footer.
+            if blocks.len() > slack::MOST_BLOCKS {
+                blocks.remove(slack::MOST_BLOCKS / 2);
+            }
+        }
+        message
+    }
+
+    fn receipt(&self, posted: &Posted, notes: &[String]) -> Receipt {
+        Receipt {
+            channel: SlackApi::NAME.to_owned(),
+            reference: Some(format!("{}:{}", posted.channel, posted.ts.as_str())),
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
+            facts: false,
+        }
+    }
+}
+
+/// Reads a message's identity back from a receipt.
+fn ts_of(receipt: &Receipt) -> Option<Ts> {
+    let (_, ts) = receipt.reference.as_deref()?.rsplit_once(':')?;
+    Ts::try_from(ts.to_owned()).ok()
+}
+
+impl Channel for SlackBotChannel {
+    fn name(&self) -> &'static str {
+        SlackApi::NAME
+    }
+
+    fn takes_facts(&self) -> bool {
+        true
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        post: Post<'a>,
+        deadline: Deadline,
+    ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
+        Box::pin(async move {
+            let failed = |error: SlackError| DeliveryError {
+                channel: SlackApi::NAME.to_owned(),
+                reason: error.to_string(),
+            };
+            self.post(post, deadline).await.map_err(failed)
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! What follows a card: the conclusion without what the facts said, the short reply that reaches phones, the details.
+
+use serde_json::{Value, json};
+
+use super::{MOST_BLOCKS, Times, chunks, context, escaped, length, push, row_text, section};
+use crate::report::document::{Detail, Document};
+use crate::report::layout::{Fold, Group, PHONE_WIDTH, Part, card, clean_block, fold};
+
+/// Most characters of one block to copy, its fence included.
+const MOST_CODE: usize = 2_900;
+
+/// Most rows of one detail in the thread; the report has all of them.
+const MOST_ROWS: usize = 120;
+
+/// Returns the conclusion for a channel that has the facts card already: the impact is not said twice.
+pub fn conclusion(document: &Document) -> Value {
+    message(document, |part| part != Part::Impact)
+}
+
+/// Returns the short reply to a card that was edited: an edit reaches no phone.
+pub fn reply(document: &Document) -> Value {
+    message(document, |part| part == Part::Verdict)
+}
+
+fn message(document: &Document, is_wanted: impl Fn(Part) -> bool) -> Value {
+    let groups = card(document, PHONE_WIDTH);
+    let mut blocks = Vec::new();
+    for group in groups.iter().filter(|group| is_wanted(group.part)) {
+        blocks.extend(blocks_of(group));
+    }
+    if blocks.is_empty() {
+        blocks.push(section(&push(document)));
+    }
+    blocks.truncate(MOST_BLOCKS);
+    posted(&push(document), blocks)
+}
+
+fn blocks_of(group: &Group) -> Vec<Value> {
+    let times = if group.part == Part::Header { Times::UtcAndLocal } else { Times::Utc };
+    let rows = group.rows.iter().map(|row| row_text(row, times)).collect();
+    let block = if group.part == Part::Footer { context } else { section };
+    chunks(rows).iter().map(|text| block(text)).collect()
+}
+
+/// Returns the details for the card's thread, a message for as many of them as it holds.
+pub fn details(document: &Document) -> Vec<Value> {
+    let mut messages: Vec<Vec<Value>> = Vec::new();
+    for detail in &document.details {
+        for block in detail_blocks(detail) {
+            match messages.last_mut().filter(|blocks| blocks.len() < MOST_BLOCKS) {
+                Some(blocks) => blocks.push(block),
+                None => messages.push(vec![block]),
+            }
+        }
+    }
+    let text = format!("Details of run {}", escaped(&document.run_id));
+    messages.into_iter().map(|blocks| posted(&text, blocks)).collect()
+}
+
+fn detail_blocks(detail: &Detail) -> Vec<Value> {
+    let plain = Fold::card(PHONE_WIDTH);
+    let mut rows = vec![format!("*{}*", escaped(&detail.heading))];
+    let items = detail.items.iter().flat_map(|item| fold(item, Fold { first: "• ", ..plain }));
+    rows.extend(items.take(MOST_ROWS).map(|row| row_text(&row, Times::Utc)));
+    let mut blocks: Vec<Value> = chunks(rows).iter().map(|text| section(text)).collect();
+    if let Some(code) = &detail.code {
+        blocks.extend(code_blocks(code));
+    }
+    blocks
+}
+
+/// Text to copy, in fences that nothing in it can close.
+fn code_blocks(code: &str) -> Vec<Value> {
+    let mut texts: Vec<String> = Vec::new();
+    for line in clean_block(code).lines() {
+        // The look-alike is no command any more, but a command has no reason to hold three of them.
+        let line: String = escaped(&line.replace("```", "ˋˋˋ")).chars().take(MOST_CODE).collect();
+        match texts.last_mut() {
+            Some(text) if length(text) + length(&line) < MOST_CODE => {
+                text.push('\n');
+                text.push_str(&line);
+            }
+            Some(_) | None => texts.push(line),
+        }
+    }
+    texts.iter().map(|text| section(&format!("```\n{text}\n```"))).collect()
+}
+
+fn posted(text: &str, blocks: Vec<Value>) -> Value {
+    json!({ "text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
+}

@@ -1,0 +1,212 @@
+//! Which messages a channel gets, in which order: facts and conclusion by webhook and by bot, in good runs and in bad ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sre_agent::aws;
+use sre_agent::delivery::slack::{BotToken, SlackBot};
+use sre_agent::delivery::{Channel, Destinations, Secret};
+use sre_agent::investigation::depth::Depth;
+use sre_agent_emulator::{BedrockOptions, Options, SlackBreak, SlackMessage, SlackOptions};
+
+use crate::incident_run::{BAD_DEPLOY, ENOUGH, IncidentRun, TOPIC, alarm_of, answering, in_one_line, sns_event};
+use crate::script::careful;
+
+/// When the facts are due in these runs, with what is kept for reading again and posting: at once after the reading.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Longer than the facts take to be read and posted, several times over.
+const SLOW: Duration = Duration::from_millis(1_500);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Webhook,
+    Bot,
+}
+
+/// A run whose Slack is a webhook or a bot, with SNS beside it.
+async fn run(by: By, model: Duration, slack: SlackOptions) -> IncidentRun {
+    let options = answering(careful);
+    let bedrock = BedrockOptions { latency: model, ..options.bedrock };
+    let mut run = IncidentRun::start(Options { bedrock, slack, ..options }).await;
+    run.services.config.depth = Some(Depth::Full);
+    run.services.config.facts_time = if model.is_zero() { ENOUGH } else { AT_ONCE };
+    if by == By::Bot {
+        run.services.channels = bot_and_sns(&run).await;
+    }
+    run
+}
+
+async fn bot_and_sns(run: &IncidentRun) -> Vec<Arc<dyn Channel>> {
+    let sdk = aws::local(&run.emulator.endpoint(), "us-east-1");
+    let bot = SlackBot {
+        token: BotToken::Token(Secret::new(run.emulator.slack_token())),
+        channel: run.emulator.slack_channel().to_owned(),
+        base_url: run.emulator.endpoint(),
+        mention: Some("S0123456789".to_owned()),
+    };
+    let destinations = Destinations { bot: Some(&bot), topic: Some(TOPIC), ..Destinations::default() };
+    let built = aws::channels(&sdk, destinations).await;
+    assert_eq!(built.faults, Vec::<String>::new());
+    built.channels
+}
+
+/// What a message says, in a line.
+fn said(message: &SlackMessage) -> String {
+    let blocks = message.body["blocks"].as_array().cloned().unwrap_or_default();
+    let text = blocks.iter().filter_map(|block| {
+        let element = block.pointer("/text/text").or_else(|| block.pointer("/elements/0/text"))?;
+        element.as_str()
+    });
+    in_one_line(&text.collect::<Vec<_>>().join("\n"))
+}
+
+/// The messages of the channel: where each stands, and the headline that it has now.
+fn seen(run: &IncidentRun) -> Vec<(&'static str, &'static str)> {
+    let headline = |message: &SlackMessage| {
+        let said = said(message);
+        let known = ["INVESTIGATING", "CAUSE SHOWN", "FACTS ONLY", "RECOVERED", "ALSO FIRING", "Timeline"];
+        let found = known.into_iter().find(|words| said.contains(words));
+        found.unwrap_or_else(|| panic!("no headline in {said}"))
+    };
+    let place = |message: &SlackMessage| match (&message.thread_ts, message.is_broadcast, &message.edited) {
+        (None, _, None) => "channel",
+        (None, _, Some(_)) => "channel, edited",
+        (Some(_), true, _) => "thread and channel",
+        (Some(_), false, _) => "thread",
+    };
+    run.emulator.slack_messages().iter().map(|message| (place(message), headline(message))).collect()
+}
+
+async fn alarm(run: &IncidentRun) -> String {
+    let response = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await.unwrap();
+    assert_eq!(run.emulator.unsupported(), Vec::<String>::new());
+    response.runs[0].outcome.clone()
+}
+
+#[tokio::test]
+async fn a_conclusion_that_is_ready_in_time_is_one_message_and_a_bots_thread_has_the_details() {
+    let webhook = run(By::Webhook, Duration::ZERO, SlackOptions::default()).await;
+    assert_eq!(alarm(&webhook).await, "cause_shown");
+    assert_eq!(seen(&webhook), [("channel", "CAUSE SHOWN")]);
+    let bot = run(By::Bot, Duration::ZERO, SlackOptions::default()).await;
+    assert_eq!(alarm(&bot).await, "cause_shown");
+    assert_eq!(seen(&bot), [("channel", "CAUSE SHOWN"), ("thread", "Timeline")]);
+    let messages = bot.emulator.slack_messages();
+    assert_eq!(messages[1].thread_ts.as_ref(), Some(&messages[0].ts));
+    assert!(messages[0].body.to_string().contains("<!subteam^S0123456789>"), "{}", messages[0].body);
+    // SNS has no card to edit: one message, whatever Slack gets.
+    assert_eq!((webhook.emulator.published().len(), bot.emulator.published().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn while_the_model_is_slow_the_facts_are_posted_first_and_not_repeated_by_the_conclusion() {
+    let webhook = run(By::Webhook, SLOW, SlackOptions::default()).await;
+    assert_eq!(alarm(&webhook).await, "cause_shown");
+    assert_eq!(seen(&webhook), [("channel", "INVESTIGATING"), ("channel", "CAUSE SHOWN")]);
+    let messages = webhook.emulator.slack_messages();
+    let (facts, conclusion) = (said(&messages[0]), said(&messages[1]));
+    assert!(facts.contains("the conclusion follows by"), "{facts}");
+    assert!(facts.contains("43 of 118 requests/min fail (36%)"), "{facts}");
+    assert!(!conclusion.contains("43 of 118 requests/min fail (36%)"), "{conclusion}");
+    assert!(messages[0].text.contains("Investigating. Lead: version 58"), "{}", messages[0].text);
+    assert_eq!(webhook.emulator.published().len(), 1);
+
+    let bot = run(By::Bot, SLOW, SlackOptions::default()).await;
+    assert_eq!(alarm(&bot).await, "cause_shown");
+    let expected =
+        [("channel, edited", "CAUSE SHOWN"), ("thread and channel", "CAUSE SHOWN"), ("thread", "Timeline")];
+    assert_eq!(seen(&bot), expected);
+    let messages = bot.emulator.slack_messages();
+    assert!(messages[0].earlier[0].body.to_string().contains("INVESTIGATING"), "{:?}", messages[0].earlier);
+    assert!(said(&messages[1]).chars().count() < 700, "short: {}", said(&messages[1]));
+}
+
+#[tokio::test]
+async fn where_no_model_answers_the_facts_say_so_in_the_end() {
+    for (by, expected) in [
+        (By::Webhook, vec![("channel", "INVESTIGATING"), ("channel", "FACTS ONLY")]),
+        (
+            By::Bot,
+            vec![("channel, edited", "FACTS ONLY"), ("thread and channel", "FACTS ONLY"), ("thread", "Timeline")],
+        ),
+    ] {
+        let mut run = run(by, SLOW, SlackOptions::default()).await;
+        run.services.config.publish_reserve = Duration::from_secs(2);
+        let response = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), Duration::from_secs(6)).await.unwrap();
+        assert_eq!(response.runs[0].outcome, "facts_only");
+        assert_eq!(seen(&run), expected, "{by:?}");
+    }
+}
+
+/// Waits until the channel has a message.
+async fn first_message(run: &IncidentRun) {
+    while run.emulator.slack_messages().is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The answer is on its way, and the receipt is to be kept.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
+
+#[tokio::test]
+async fn a_try_that_is_killed_after_the_facts_is_continued_below_them() {
+    for (by, expected) in [
+        (By::Webhook, vec![("channel", "INVESTIGATING"), ("channel", "CAUSE SHOWN")]),
+        (
+            By::Bot,
+            vec![
+                ("channel, edited", "CAUSE SHOWN"),
+                ("thread and channel", "CAUSE SHOWN"),
+                ("thread", "Timeline"),
+            ],
+        ),
+    ] {
+        let mut run = run(by, SLOW, SlackOptions::default()).await;
+        let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
+        // Lambda kills the process while the model is asked; the lease ends with what the try could have lived.
+        let life = Duration::from_secs(10);
+        let begun = tokio::time::Instant::now();
+        tokio::select! {
+            _ = run.handle(&event, life) => panic!("it ended before the facts"),
+            () = first_message(&run) => {}
+        }
+        assert_eq!(seen(&run), [("channel", "INVESTIGATING")], "{by:?}");
+        tokio::time::sleep_until(begun + life + SLOW).await;
+        run.services.config.facts_time = ENOUGH;
+        let response = run.handle(&event, ENOUGH).await.unwrap();
+        assert_eq!(response.runs[0].outcome, "cause_shown");
+        assert_eq!(seen(&run), expected, "{by:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slack_that_breaks_after_the_facts_leaves_sns_with_the_report_and_says_so() {
+    let slack = SlackOptions {
+        breaks: Some(SlackBreak { after: 1, is_taken: false }),
+        ..SlackOptions::default()
+    };
+    for by in [By::Webhook, By::Bot] {
+        let run = run(by, SLOW, slack.clone()).await;
+        let response = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await.unwrap();
+        assert_eq!(seen(&run), [("channel", "INVESTIGATING")], "{by:?}");
+        let [undelivered] = response.runs[0].undelivered.as_slice() else { panic!("{response:?}") };
+        assert!(undelivered.channel.starts_with("slack"), "{undelivered}");
+        assert_eq!(run.emulator.published().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_recovery_is_told_below_the_card_and_reaches_phones() {
+    let run = run(By::Bot, Duration::ZERO, SlackOptions::default()).await;
+    assert_eq!(alarm(&run).await, "cause_shown");
+    let mut recovered = alarm_of(BAD_DEPLOY);
+    recovered["NewStateValue"] = "OK".into();
+    recovered["OldStateValue"] = "ALARM".into();
+    recovered["StateChangeTime"] = "2026-11-24T03:17:22.704+0000".into();
+    let response = run.handle(&sns_event(&[recovered]), ENOUGH).await.unwrap();
+    assert_eq!(response.runs[0].outcome, "state_change");
+    let messages = run.emulator.slack_messages();
+    let last = messages.last().unwrap();
+    assert_eq!((last.thread_ts.as_ref(), last.is_broadcast), (Some(&messages[0].ts), true));
+    assert!(said(last).contains("after 12 min"), "{}", said(last));
+}
