@@ -98,6 +98,8 @@ pub fn row<'m>(namespace: &str, metrics: impl Iterator<Item = &'m str>) -> Servi
         companions: metrics.map(companion).collect(),
         changes: ChangeSource::None,
         blind_spots: Vec::new(),
+        arns: Vec::new(),
+        identities: Vec::new(),
         console: None,
         next_steps: Vec::new(),
         is_guess: true,

@@ -241,6 +241,7 @@ fn data(told: &Told<'_>) -> Value {
         },
         "question": told.question.map(|question| Redacted::new(question).as_str().to_owned()),
         "alarm": {"name": told.incident.alarm.name, "arn": told.incident.alarm.arn},
+        "hints": value(serde_json::to_value(told.hints)),
         "also_firing": value(serde_json::to_value(told.also)),
         "second_look_at": told.second_look.and_then(|open| open.first.as_ref()).map(|first| &first.run_id),
         "depth": value(serde_json::to_value(told.depth)),
