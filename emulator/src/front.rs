@@ -17,6 +17,7 @@ use crate::cbor;
 use crate::cloudwatch;
 use crate::elsewhere::Api;
 use crate::failure::{Failure, Protocol, ServiceError};
+use crate::front::slack::Route;
 use crate::lambda;
 use crate::logs;
 use crate::page;
@@ -65,9 +66,7 @@ enum Target {
     ControlPlane(control_plane::Request),
     Elsewhere(Api),
     Bedrock { path: String },
-    SlackWebhook,
-    SlackApi { method: String },
-    SlackUpload,
+    Slack(Route),
     SlackPage,
     Own { list: String },
     Unknown,
@@ -101,9 +100,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let call = call(&shared.scenario, &target, &body);
     let (service, action) = match (&call, &target) {
         (Some(call), _) => (call.service, call.operation.clone()),
-        (None, Target::SlackWebhook) => ("slack", "webhook".to_owned()),
-        (None, Target::SlackApi { method }) => ("slack", method.clone()),
-        (None, Target::SlackUpload) => ("slack", "upload".to_owned()),
+        (None, Target::Slack(route)) => ("slack", route.action().to_owned()),
         (None, Target::Elsewhere(api)) => (api.provider(), api.operation().to_owned()),
         (None, _) => ("unknown", format!("{} {path}", parts.method)),
     };
@@ -120,8 +117,8 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     });
     let answer = match (call, &target) {
         (Some(call), _) => aws(&shared, &call, &target, &parts.headers, &body, place).await,
-        (None, Target::SlackWebhook | Target::SlackApi { .. } | Target::SlackUpload) => {
-            match slack::reply(&shared, &target, path, &parts.headers, &body).await {
+        (None, Target::Slack(route)) => {
+            match slack::reply(&shared, route, path, &parts.headers, &body).await {
                 Ok(Reply::Answer(answer)) => answer,
                 Ok(Reply::BrokenOff) => return slack::broken_off(),
                 Err(failure) => {
@@ -153,14 +150,8 @@ fn target(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8
     if let Some(api) = Api::of(method, path) {
         return Target::Elsewhere(api);
     }
-    if path.starts_with("/services/") {
-        return Target::SlackWebhook;
-    }
-    if let ("POST", Some(method)) = (method, path.strip_prefix("/api/")) {
-        return Target::SlackApi { method: method.to_owned() };
-    }
-    if method == "POST" && path.starts_with("/upload/v1/") {
-        return Target::SlackUpload;
+    if let Some(route) = Route::of(method, path) {
+        return Target::Slack(route);
     }
     if let Some(operation) = path.strip_prefix(CLOUDWATCH_PATH) {
         return Target::CloudWatch { operation: operation.to_owned() };
@@ -263,9 +254,7 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
         }
         Target::Bedrock { path } => call("bedrock", path, Protocol::RestJson, None),
         Target::Elsewhere(_)
-        | Target::SlackWebhook
-        | Target::SlackApi { .. }
-        | Target::SlackUpload
+        | Target::Slack(_)
         | Target::SlackPage
         | Target::Own { .. }
         | Target::Unknown => return None,
@@ -423,9 +412,7 @@ fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) ->
         Target::Bedrock { path } => Err(Failure::unsupported(format!("Bedrock's {path}"))),
         Target::Converse { .. }
         | Target::Elsewhere(_)
-        | Target::SlackWebhook
-        | Target::SlackApi { .. }
-        | Target::SlackUpload
+        | Target::Slack(_)
         | Target::SlackPage
         | Target::Own { .. }
         | Target::Unknown => Err(Failure::unsupported("request")),
@@ -536,7 +523,7 @@ fn body_text(target: &Target, body: &[u8]) -> String {
     {
         return value.to_string();
     }
-    if matches!(target, Target::SlackUpload) {
+    if matches!(target, Target::Slack(Route::Upload)) {
         return format!("({} bytes)", body.len());
     }
     String::from_utf8_lossy(body).into_owned()

@@ -38,5 +38,7 @@ pub use bedrock::{
 pub use emulator::{Emulator, EmulatorError, Options};
 pub use recorder::Received;
 pub use scenario::{Paging, Scenario, ScenarioError};
-pub use slack::{Slack, SlackBreak, SlackFile, SlackMessage, SlackOptions, SlackRefusal, SlackVersion};
+pub use slack::{
+    Slack, SlackBreak, SlackFile, SlackMembership, SlackMessage, SlackOptions, SlackRefusal, SlackVersion,
+};
 pub use sns::{MessageAttribute, Published};

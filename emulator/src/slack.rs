@@ -25,8 +25,9 @@ use crate::slack::web_api::files::Uploads;
 use crate::wire::Answer;
 
 pub use channel::{SlackFile, SlackMessage, SlackVersion};
-pub use options::{SlackBreak, SlackOptions};
+pub use options::{SlackBreak, SlackMembership, SlackOptions};
 pub(crate) use web_api::ApiRequest;
+pub(crate) use web_api::files::UPLOAD_PATH;
 
 /// A bot token that the workspace takes; so does it every other of this form.
 pub(crate) const BOT_TOKEN: &str = "xoxb-emulator";

@@ -86,7 +86,7 @@ fn each_failure_of_a_bot_is_told_with_its_fix() {
     }
     let said = bad(SlackOptions { scopes: Some(vec!["users:read".to_owned()]), ..SlackOptions::default() });
     let levels: Vec<_> = said.iter().map(|(level, ..)| level.as_str()).collect();
-    assert_eq!(levels, ["ok", "bad", "warning"], "{said:?}");
+    assert_eq!(levels, ["good", "bad", "warning"], "{said:?}");
     assert!(said[1].1.contains("chat:write") && said[2].1.contains("files:write"), "{said:?}");
     assert!(said[2].2.contains("install the app again"), "{said:?}");
 }

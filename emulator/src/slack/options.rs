@@ -23,14 +23,24 @@ pub struct SlackOptions {
     pub token_revoked: bool,
     /// Scopes of the bot token; `None` stands for `chat:write` and `files:write`.
     pub scopes: Option<Vec<String>>,
-    /// The channel does not exist for the bot, as a private one does not that it was not invited to.
-    pub channel_not_found: bool,
-    /// The bot is no member of the channel.
-    pub not_in_channel: bool,
+    /// How the bot stands to the channel.
+    pub membership: SlackMembership,
     /// Connections break off from some message on.
     pub breaks: Option<SlackBreak>,
     /// Each answer is held back so long; what was asked has been done by then.
     pub slow: Option<Duration>,
+}
+
+/// How a bot stands to a channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlackMembership {
+    /// It was invited.
+    #[default]
+    Member,
+    /// It sees the channel, which is public, and is not in it: `not_in_channel`.
+    Outside,
+    /// The channel does not exist for it, as a private one does not: `channel_not_found`.
+    Unseen,
 }
 
 /// From some message on every connection breaks off without an answer.

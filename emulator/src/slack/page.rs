@@ -87,7 +87,7 @@ impl Page<'_> {
         let mut inside = self.message(message, "");
         if !replies.is_empty() {
             let noun = if replies.len() == 1 { "reply" } else { "replies" };
-            inside.push_str(&format!("<div class=\"count\">{} {noun}</div>", replies.len()));
+            inside.push_str(&div("count", &format!("{} {noun}", replies.len())));
             inside.push_str(&div("thread", &replies.concat()));
         }
         article(&inside)
@@ -119,14 +119,14 @@ impl Page<'_> {
         }
         inside.extend(message.files.iter().map(file));
         if message.edited.is_some() {
-            inside.push_str("<div class=\"edited\">(edited)</div>");
+            inside.push_str(&div("edited", "(edited)"));
         }
         if has_blocks {
             // What a lock screen and a screen reader get.
             let text =
                 if message.text.is_empty() { "(no text: notifications stay empty)" } else { &message.text };
             let summary = format!("<summary>Notification</summary>{}", html(text));
-            inside.push_str(&format!("<details>{summary}</details>"));
+            inside.extend(["<details>", &summary, "</details>"]);
         }
         inside
     }

@@ -13,7 +13,7 @@ use crate::access::FaultKind;
 use crate::failure::Failure;
 use crate::slack::web_api::arguments::Arguments;
 use crate::slack::{BOT_ID, BOT_USER, BOT_USER_ID, CHANNEL_ID, CHANNEL_NAME, Refused, Slack, TEAM_ID};
-use crate::slack::{channel::Place, retry_after_header};
+use crate::slack::{SlackMembership, channel::Place, retry_after_header};
 use crate::wire::Answer;
 
 /// One request to the Web API.
@@ -202,7 +202,8 @@ impl Slack {
         if given != CHANNEL_ID && name == CHANNEL_NAME && !may_be_name {
             return Err(Stop::unsupported("a channel's name where Slack asks for an id"));
         }
-        if (given != CHANNEL_ID && name != CHANNEL_NAME) || self.options.channel_not_found {
+        if (given != CHANNEL_ID && name != CHANNEL_NAME) || self.options.membership == SlackMembership::Unseen
+        {
             return Err(Stop::word("channel_not_found"));
         }
         Ok(())

@@ -121,14 +121,14 @@ fn the_channel_is_known_by_its_id_and_its_name_and_no_other() {
         assert_eq!(word(&slack, "chat.postMessage", &asked), "channel_not_found", "{channel}");
     }
     assert_eq!(word(&slack, "chat.postMessage", &json!({"text": "a"})), "invalid_arguments");
-    let gone = started(SlackOptions { channel_not_found: true, ..SlackOptions::default() });
+    let gone = started(SlackOptions { membership: SlackMembership::Unseen, ..SlackOptions::default() });
     assert_eq!(word(&gone, "chat.postMessage", &message("a")), "channel_not_found");
 }
 
 #[test]
 fn a_bot_outside_of_the_channel_writes_only_with_the_scope_for_public_ones_and_never_files() {
     let outside = |scopes: Option<Vec<String>>| {
-        started(SlackOptions { not_in_channel: true, scopes, ..SlackOptions::default() })
+        started(SlackOptions { membership: SlackMembership::Outside, scopes, ..SlackOptions::default() })
     };
     assert_eq!(word(&outside(None), "chat.postMessage", &message("a")), "not_in_channel");
     let scopes = ["chat:write", "chat:write.public", "files:write"];

@@ -16,7 +16,7 @@ impl Arguments {
     pub(crate) fn read(content_type: &str, body: &[u8]) -> Result<Self, Stop> {
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         let members: Map<String, Value> = match kind {
-            "application/json" if body.is_empty() => Map::new(),
+            "application/json" | "" if body.is_empty() => Map::new(),
             "application/json" => match serde_json::from_slice(body) {
                 Ok(Value::Object(members)) => members,
                 Ok(_) => return Err(Stop::word("json_not_object")),
@@ -26,7 +26,6 @@ impl Arguments {
                 let pairs = percent::pairs(&String::from_utf8_lossy(body));
                 pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
             }
-            "" if body.is_empty() => Map::new(),
             "" => return Err(Stop::word("missing_post_type")),
             "multipart/form-data" | "text/plain" => {
                 return Err(Stop::unsupported(format!("a body of {kind} for Slack")));

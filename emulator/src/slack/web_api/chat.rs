@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::slack::channel::SlackMessage;
 use crate::slack::web_api::Stop;
 use crate::slack::web_api::arguments::{Arguments, invalid};
-use crate::slack::{BOT_ID, BOT_USER_ID, CHANNEL_ID, Slack, TEAM_ID, content};
+use crate::slack::{BOT_ID, BOT_USER_ID, CHANNEL_ID, Slack, SlackMembership, TEAM_ID, content};
 
 /// What an edit may replace.
 const EDITABLE: [&str; 4] = ["text", "blocks", "attachments", "metadata"];
@@ -19,7 +19,9 @@ const BLOCK_TEXT_LIMIT: usize = 12_000;
 impl Slack {
     pub(super) fn post_message(&self, arguments: &Arguments) -> Result<Map<String, Value>, Stop> {
         self.check_channel(arguments.required("channel")?, true)?;
-        if self.options.not_in_channel && !self.scopes().contains(&"chat:write.public") {
+        if self.options.membership == SlackMembership::Outside
+            && !self.scopes().contains(&"chat:write.public")
+        {
             return Err(Stop::word("not_in_channel"));
         }
         let text = self.check_content(&arguments.0)?;
@@ -134,7 +136,8 @@ fn check_metadata(metadata: Option<&Value>) -> Result<(), Stop> {
     };
     let has_type = members.get("event_type").and_then(Value::as_str).is_some_and(|kind| !kind.is_empty());
     let has_payload = members.get("event_payload").is_some_and(Value::is_object);
-    if !members.is_empty() && !(has_type && has_payload) {
+    let is_complete = has_type && has_payload;
+    if !members.is_empty() && !is_complete {
         return Err(Stop::word("invalid_metadata_format"));
     }
     if members.keys().any(|name| !matches!(name.as_str(), "event_type" | "event_payload")) {

@@ -7,7 +7,7 @@ use crate::page::short_digest;
 use crate::slack::channel::{SlackFile, SlackMessage};
 use crate::slack::web_api::Stop;
 use crate::slack::web_api::arguments::{Arguments, invalid};
-use crate::slack::{Refused, Slack};
+use crate::slack::{Refused, Slack, SlackMembership};
 use crate::wire::Answer;
 
 /// Where the bytes go; the rest of the path is the ticket.
@@ -106,7 +106,7 @@ impl Slack {
             }
             self.check_channel(channel, false)?;
             // A scope for writing into public channels does not reach as far as files.
-            if self.options.not_in_channel {
+            if self.options.membership == SlackMembership::Outside {
                 return Err(Stop::word("not_in_channel"));
             }
         }

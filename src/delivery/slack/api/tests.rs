@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sre_agent_emulator::{Emulator, Fault, FaultKind, Options, Scenario, SlackBreak, SlackOptions};
+use sre_agent_emulator::{
+    Emulator, Fault, FaultKind, Options, Scenario, SlackBreak, SlackMembership, SlackOptions,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -135,11 +137,11 @@ async fn what_a_workspace_refuses_is_told_by_what_it_is() {
     for (options, told) in [
         (SlackOptions { token_revoked: true, ..SlackOptions::default() }, "was revoked"),
         (
-            SlackOptions { channel_not_found: true, ..SlackOptions::default() },
+            SlackOptions { membership: SlackMembership::Unseen, ..SlackOptions::default() },
             "invite the app where it is private",
         ),
         (
-            SlackOptions { not_in_channel: true, ..SlackOptions::default() },
+            SlackOptions { membership: SlackMembership::Outside, ..SlackOptions::default() },
             "give it the scope chat:write.public",
         ),
         (
@@ -153,7 +155,11 @@ async fn what_a_workspace_refuses_is_told_by_what_it_is() {
         assert!(emulator.slack_messages().is_empty());
     }
     let public = ["chat:write", "chat:write.public", "files:write"].map(str::to_owned).to_vec();
-    let options = SlackOptions { not_in_channel: true, scopes: Some(public), ..SlackOptions::default() };
+    let options = SlackOptions {
+        membership: SlackMembership::Outside,
+        scopes: Some(public),
+        ..SlackOptions::default()
+    };
     let (_emulator, api) = with(options).await;
     post(&api, &hello()).await.unwrap();
     let error = api.upload_png(PICTURE, "a", "b", None, soon()).await.unwrap_err();
