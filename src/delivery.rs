@@ -44,7 +44,7 @@ pub struct DeliveryError {
     pub reason: String,
 }
 
-/// Delivers the document to every channel at once and returns one result for each, in their order.
+/// Delivers the document, as channels may show it, to every channel at once and returns one result for each, in their order.
 ///
 /// A channel whose receipt is among `already` is not asked again: its receipt is returned as it is. A channel that
 /// hangs is given up at the deadline, one that panics counts as failed, and neither touches the others.
@@ -55,6 +55,7 @@ pub async fn deliver_all(
     already: &[Receipt],
     observer: &Observer,
 ) -> Vec<Result<Receipt, DeliveryError>> {
+    let document = &document.for_channel();
     join_all(channels.iter().map(|channel| async move {
         let name = channel.name();
         if let Some(receipt) = already.iter().find(|receipt| receipt.channel == name) {

@@ -503,7 +503,12 @@ impl Run<'_> {
     }
 
     /// Posts the document to the channels that have not taken it yet.
-    async fn deliver(&self, record: &mut RunRecord, document: Document) -> Result<RunSummary, HandlerError> {
+    async fn deliver(
+        &self,
+        record: &mut RunRecord,
+        mut document: Document,
+    ) -> Result<RunSummary, HandlerError> {
+        self.services.config.readers.fit(&mut document);
         let channels = &self.services.channels;
         let results = self
             .stage(

@@ -137,14 +137,14 @@ try_first_command() {
   card="$(cargo sre-agent demo)" && [ -n "$card" ]
 }
 
-steps=' python fmt build clippy deny rust scenarios template sam models boto3 commands lambda demo '
+steps=' python fmt build clippy deny rust scenarios template sam models boto3 commands lambda schema html demo '
 for name in $wanted; do
   case "$steps" in *" $name "*) ;; *) echo "there is no step $name; the steps are:$steps" >&2; exit 2 ;; esac
 done
 
 command -v cargo >/dev/null || { echo 'cargo is missing. Rust comes from https://rustup.rs' >&2; exit 2; }
 
-python_steps='scenarios template sam models boto3 commands lambda'
+python_steps='scenarios template sam models boto3 commands lambda schema html'
 base="$(find_python)"
 if [ -n "$base" ]; then
   step python 'a Python environment for the tests that are not Rust' set_up_python "$base"
@@ -177,8 +177,15 @@ if [ -n "$base" ]; then
     else
       skip lambda 'the runtime interface emulator is a Linux program'
     fi
+    step schema 'every report keeps to docs/report.schema.json' "$python" -m pytest -q -p no:cacheprovider tests/test_report_schema.py
+    if "$python" -c 'import sys; sys.path.insert(0, "tests"); import browser; sys.exit(browser.found() is None)'; then
+      # The pictures of every report stay in target/test-logs/html.
+      step html 'the HTML report in headless Chromium' "$python" -m pytest -q -p no:cacheprovider tests/test_html_report.py
+    else
+      skip html 'SKIPPED: no Chromium on this machine (Debian: apt-get install chromium; or set CHROMIUM)'
+    fi
   else
-    for name in boto3 commands lambda; do missing "$name" 'the build failed'; done
+    for name in boto3 commands lambda schema html; do missing "$name" 'the build failed'; done
   fi
 else
   for name in $python_steps; do missing "$name" 'no Python environment'; done

@@ -6,6 +6,7 @@ use crate::evidence::Source;
 
 /// What came of asking a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Data came back.
@@ -49,6 +50,7 @@ impl Status {
 
 /// One thing that the run could not look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// Which source.
     pub source: Source,
