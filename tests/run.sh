@@ -6,6 +6,7 @@
 #   tests/run.sh clippy     only the named steps (after the build that they need has been made)
 #
 # Needs Rust (rust-toolchain.toml names the version), a C compiler, and Python 3.11 or newer with venv.
+# The step `html` looks at the HTML report in Chromium, where there is one, and keeps pictures in target/test-logs/html.
 # It needs no AWS account and calls none. Each step's output goes to target/test-logs/.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2

@@ -88,3 +88,9 @@ def test_a_broken_report_is_refused(validator, report):
         broken = copy.deepcopy(report)
         breaks(broken)
         assert not validator.is_valid(broken)
+
+
+def test_the_sample_of_the_unit_tests_keeps_to_the_schema(validator):
+    snapshot = ROOT / "src" / "report" / "snapshots" / "sre_agent__report__tests__json_report.snap"
+    sample = snapshot.read_text(encoding="utf-8").split("---\n", 2)[2]
+    assert [error.message for error in validator.iter_errors(json.loads(sample))] == []

@@ -47,7 +47,7 @@ fn check_files(folder: &Path, card: &str) {
     assert_eq!(report["format"], 1);
     assert!(read("report.md").starts_with("# "));
     assert!(read("sns.txt").starts_with("Subject: "));
-    for name in ["card.txt", "slack.json", "report.json", "report.md", "sns.txt"] {
+    for name in ["card.txt", "slack.json", "report.html", "report.json", "report.md", "sns.txt"] {
         assert_no_secret(&read(name), name);
     }
 }
