@@ -21,7 +21,7 @@ mod readings;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Body, Evidence, Ledger, Query, Source, Status};
+use crate::evidence::{Body, Datapoint, Evidence, Ledger, Query, Series, Source, Status};
 use crate::id::EvidenceId;
 use crate::incident::Incident;
 use crate::playbook::Service;
@@ -150,6 +150,23 @@ fn analyse_by(incident: &Incident, ledger: &Ledger, service: Option<&Service>) -
         lead,
         impact,
     }
+}
+
+/// The alarm's own metric in the incident window.
+pub(crate) struct Watched<'a> {
+    /// Where it stands.
+    pub(crate) evidence: &'a Evidence,
+    /// What was read.
+    pub(crate) series: &'a Series,
+    /// Its datapoints, zeros among them where a missing one means zero.
+    pub(crate) points: Vec<Datapoint>,
+}
+
+/// Returns the alarm's own metric as every number about it was computed, where it was read.
+pub(crate) fn watched<'a>(incident: &'a Incident, ledger: &'a Ledger) -> Option<Watched<'a>> {
+    let readings = Readings { incident, ledger, service: incident.resource.service() };
+    let own = readings.own()?;
+    Some(Watched { evidence: own.evidence, series: own.series, points: own.points })
 }
 
 /// Wraps a fact for the ledger.

@@ -22,6 +22,7 @@ use crate::model::model_id::edit_distance;
 use crate::model::pace::{Quota, Quotas};
 use crate::model::router::{ProviderSettings, Providers, is_local};
 use crate::model::{ModelId, Provider, anthropic};
+use crate::report::readers::{ConsoleLink, LogQuotes, Readers};
 use raw::{RawBudget, RawConfig, RawProvider, RawQuota};
 
 /// The layers above the embedded default.
@@ -82,6 +83,8 @@ pub struct Config {
     pub model_call_time: Duration,
     /// Resource name to log group.
     pub log_groups: BTreeMap<String, String>,
+    /// Who reads a report: how links into the console are written, how much of a log a card shows.
+    pub readers: Readers,
     /// The Slack webhook, where there is one.
     pub slack_webhook: Option<Webhook>,
     /// The Slack bot, where there is one; never beside a webhook.
@@ -383,6 +386,19 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         fault("budget.max_cost_usd", format!("{max_cost_usd} is not between 0 and 1000 US dollars"));
     }
     let per_day = per_day(&raw.budget, &mut fault);
+    let mut readers = Readers::default();
+    if let Some(template) = raw.report.console_link.as_deref().filter(|template| !template.is_empty()) {
+        match ConsoleLink::parse(template) {
+            Ok(link) => readers.console_link = Some(link),
+            Err(reason) => fault("report.console_link", format!("{template:?}: {reason}")),
+        }
+    }
+    if let Some(text) = raw.report.log_quotes.as_deref() {
+        match LogQuotes::parse(text) {
+            Some(quotes) => readers.log_quotes = quotes,
+            None => fault("report.log_quotes", format!("{text:?} is none of full, template and none")),
+        }
+    }
     let mut quotas = Quotas::default();
     for quota in raw.models.quota.iter().flatten() {
         let RawQuota { model, requests_per_minute: requests, tokens_per_minute: tokens } = quota;
@@ -461,6 +477,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         facts_time,
         model_call_time,
         log_groups: raw.logs.groups.clone().unwrap_or_default(),
+        readers,
         slack_webhook,
         slack_bot,
         state_table,

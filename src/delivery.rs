@@ -105,7 +105,7 @@ pub struct DeliveryError {
     pub reason: String,
 }
 
-/// Delivers a message to every channel at once and returns one result for each that it is for, in their order.
+/// Delivers a message, as channels may show it, to every channel at once and returns one result for each that it is for, in their order.
 ///
 /// A channel that took it before is not asked again: its receipt is returned as it is. A channel that hangs is given up at
 /// the deadline, one that panics counts as failed, and neither touches the others.
@@ -115,6 +115,7 @@ pub async fn deliver_all(
     deadline: Deadline,
     observer: &Observer,
 ) -> Vec<Result<Receipt, DeliveryError>> {
+    let shown = &posting.document.for_channel();
     let is_for = |channel: &&Arc<dyn Channel>| posting.kind != Kind::Facts || channel.takes_facts();
     join_all(channels.iter().filter(is_for).map(|channel| async move {
         let name = channel.name();
@@ -127,7 +128,7 @@ pub async fn deliver_all(
             return Ok(receipt);
         }
         let incident = posting.incident.iter().find(|receipt| receipt.channel == name);
-        let post = Post { document: posting.document, kind: posting.kind, card: card.as_ref(), incident };
+        let post = Post { document: shown, kind: posting.kind, card: card.as_ref(), incident };
         let result = deliver_one(channel.as_ref(), post, deadline).await;
         observer.emit(match &result {
             Ok(receipt) => RunEvent::Delivered {

@@ -28,6 +28,7 @@ use crate::redact::Redacted;
 
 /// Where a piece of evidence comes from. Two sources that agree are independent; two metrics are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// `CloudWatch` metrics.

@@ -158,7 +158,7 @@ fn versions_of(incident: &Incident) -> String {
 fn assembled(incident: &Incident, reader: &Reader<'_>, came: Came) -> Gathered {
     let mut plan = Plan::default();
     let mut ledger = Ledger::default();
-    let pending = |source, subject: &str| gap(source, subject, Status::TimedOut, "still being read");
+    let pending = |source, subject: &str| gap(source, subject, Status::Pending, "no answer yet");
     let metric_plan = metrics::plan(incident, &mut plan);
     match came.series {
         Some(series) => metrics::record(incident, &metric_plan, series, &mut ledger),

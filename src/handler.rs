@@ -458,11 +458,12 @@ impl Run<'_> {
         incident: &[Receipt],
     ) -> Result<RunSummary, HandlerError> {
         let record = Mutex::new(record);
-        let Some(document) = document else {
+        let Some(mut document) = document else {
             self.keep(&record, Stage::Delivery, None).await;
             return Ok(self.summary(&record, None, Vec::new()));
         };
         self.keep(&record, Stage::Report, Some(&document)).await;
+        self.services.config.readers.fit(&mut document);
         let is_report = locked(&record).outcome.as_deref().is_some_and(is_report);
         let kind = if is_report { Kind::Report } else { Kind::Notice };
         let (receipts, undelivered) =

@@ -81,6 +81,7 @@ impl<'a> Means<'a> {
 
 /// How one agent ended, for the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AgentEnd {
     /// Role name.
     pub agent: String,

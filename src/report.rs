@@ -1,11 +1,14 @@
 //! One neutral document, many renderings. Links, mentions and markup are built here and nowhere else.
 
 pub mod compose;
+pub mod data;
 pub mod document;
+pub mod html;
 pub mod json;
 pub(crate) mod layout;
 pub mod markdown;
 pub mod plain;
+pub mod readers;
 pub mod slack;
 pub mod steps;
 pub mod terminal;

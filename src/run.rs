@@ -341,6 +341,7 @@ impl std::fmt::Debug for Observer {
 
 /// Proof that a channel took a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// Channel name.
     pub channel: String,

@@ -7,6 +7,7 @@
 #
 # Needs Rust (rust-toolchain.toml names the version), a C compiler, and Python 3.11 or newer with venv. The fuzzer also
 # needs a C++ compiler and is left out without one.
+# The step `html` looks at the HTML report in Chromium, where there is one, and keeps pictures in target/test-logs/html.
 # It needs no AWS account and calls none. Each step's output goes to target/test-logs/.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -155,14 +156,14 @@ try_first_command() {
   card="$(cargo sre-agent demo)" && [ -n "$card" ]
 }
 
-steps=' python fmt build clippy deny rust fuzz scenarios template sam models boto3 commands lambda demo '
+steps=' python fmt build clippy deny rust fuzz scenarios template sam models boto3 commands lambda schema html demo '
 for name in $wanted; do
   case "$steps" in *" $name "*) ;; *) echo "there is no step $name; the steps are:$steps" >&2; exit 2 ;; esac
 done
 
 command -v cargo >/dev/null || { echo 'cargo is missing. Rust comes from https://rustup.rs' >&2; exit 2; }
 
-python_steps='scenarios template sam models boto3 commands lambda'
+python_steps='scenarios template sam models boto3 commands lambda schema html'
 base="$(find_python)"
 if [ -n "$base" ]; then
   step python 'a Python environment for the tests that are not Rust' set_up_python "$base"
@@ -206,8 +207,15 @@ if [ -n "$base" ]; then
     else
       skip lambda 'the runtime interface emulator is a Linux program'
     fi
+    step schema 'every report keeps to docs/report.schema.json' "$python" -m pytest -q -p no:cacheprovider tests/test_report_schema.py
+    if "$python" -c 'import sys; sys.path.insert(0, "tests"); import browser; sys.exit(browser.found() is None)'; then
+      # The pictures of every report stay in target/test-logs/html.
+      step html 'the HTML report in headless Chromium' "$python" -m pytest -q -p no:cacheprovider tests/test_html_report.py
+    else
+      skip html 'SKIPPED: no Chromium on this machine (Debian: apt-get install chromium; or set CHROMIUM)'
+    fi
   else
-    for name in boto3 commands lambda; do missing "$name" 'the build failed'; done
+    for name in boto3 commands lambda schema html; do missing "$name" 'the build failed'; done
   fi
 else
   for name in $python_steps; do missing "$name" 'no Python environment'; done

@@ -1,5 +1,7 @@
 //! What can be typed: commands, options, and the help that a person reads first.
 
+mod help;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,113 +12,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sre_agent::clock::Timestamp;
 
-const AFTER_HELP: &str = "\
-Reads AWS, never changes it. Posts only with 'investigate --post' or 'doctor --post-test'.
-Exit codes: 0 done · 1 failed, no usable model (doctor), unknown text (diagnose)
-            2 usage or configuration · 3 facts only
-
-Examples:
-  sre-agent demo
-  sre-agent doctor --profile prod --region us-east-1
-  sre-agent investigate invoice-render-errors --profile prod --depth facts
-  sre-agent --prompt \"Since when does invoice-render fail?\" --profile prod
-  sre-agent emulate lambda-bad-deploy --port 4600";
-
-const AFTER_DEMO: &str = "\
-The demo serves the recorded incident on a free local port and sends its alarm through the code
-that the Lambda runs. Nothing leaves this machine, no credentials or SRE_AGENT_* variables are read.
-Without recorded answers of a model, and where something is denied (the answers were given to other
-data), it reports facts.
-
-Examples:
-  sre-agent demo                                   the bad deploy of a Lambda function
-  sre-agent demo rds-cpu                           real data, and a cause that cannot be shown
-  sre-agent demo --deny logs:FilterLogEvents       what the report says when logs are closed
-  sre-agent demo --depth full --throttle-model forever     what it says when no model answers
-  sre-agent demo --depth full --model-by-hand answers      be the model yourself";
-
-const AFTER_INVESTIGATE: &str = "\
-ALARM is a name, unless it ends in .json (a file with an event: SNS, the alarm message, or
-{\"alarmName\": \"...\"}) or is - (the event on standard input).
-The configuration is read as the Lambda reads it: SRE_AGENT_CONFIG (a file, or ssm:/name of a
-parameter), then the SRE_AGENT_* variables, then the options here.
-With --scenario the account, the clock, Slack and SNS are the recorded ones.
-
-Exit code 3 means that a model was wanted and none answered; with --depth facts, facts end in 0.
-Exit code 1 with --post also means that a channel did not take the report.
-
-Examples:
-  sre-agent investigate invoice-render-errors --profile prod --depth facts
-  sre-agent investigate events/sns-metric-alarm.json --scenario scenarios/lambda-bad-deploy
-  sre-agent investigate - --json < event.json";
-
-const AFTER_REPLAY: &str = "\
-Takes a past firing from the alarm's history (30 days) and investigates it as of then: the newest one,
-or the last one up to --at. Reads with cloudwatch:DescribeAlarmHistory besides what an investigation
-reads. Nothing is posted. Minute data is kept for 15 days, logs as long as their group keeps them.
-
-Examples:
-  sre-agent replay invoice-render-errors --profile prod --depth facts
-  sre-agent replay invoice-render-errors --profile prod --at 2026-11-24T03:10:00Z
-  sre-agent replay invoice-render-errors --scenario lambda-bad-deploy";
-
-const AFTER_DOCTOR: &str = "\
-Asks who the caller is, where prompts can go, and takes every configured model through lifecycle,
-profile, the account's gates and quota; tries each kind of reading; looks at channels and store.
-A permission that only doctor needs and that is missing becomes a note. Of a model at another
-provider it says whether the key can be read.
-
-With --call-models each configured model answers one minimal call (a few tokens). A first call can
-accept a Marketplace subscription of the account, so it is not made unless asked for.
-A webhook cannot be tested without posting: --post-test posts one line to every channel.
-
-Exit code 0: a configured model is usable. 1: none is. 2: usage or configuration.
-
-Examples:
-  sre-agent doctor --profile prod --region us-east-1
-  sre-agent doctor --call-models --json
-  sre-agent doctor --scenario lambda-bad-deploy";
-
-const AFTER_MODELS: &str = "\
-Without credentials the catalogue is printed alone, and said so on standard error.
-
-Examples:
-  sre-agent models --region us-east-1
-  sre-agent models --scenario lambda-bad-deploy --json";
-
-const AFTER_DIAGNOSE: &str = "\
-Explains what a failed call of a model means, also one that another program made: its class, whether
-to try again, the cause, what to do, and the next command. Nothing is asked of AWS.
-With --model the explanation names the model where the text does not.
-
-Exit code 0: the text was recognised. 1: it was not, and the output says where to look. 2: usage.
-
-Examples:
-  sre-agent diagnose \"ThrottlingException: Too many requests, please wait before trying again.\"
-  sre-agent diagnose --model us.anthropic.claude-3-5-sonnet-v2:0 \"The provided model identifier is invalid.\"
-  aws bedrock-runtime converse ... 2>&1 | sre-agent diagnose -";
-
-const AFTER_IAM_POLICY: &str = "\
-Prints what IAM has to allow for the models: the profile, and the model in the source Region and in
-every destination Region; for a global profile also the model without a Region. No wildcards.
-Without --model the configured models are taken. The destination Regions come from a built-in table;
-with --profile the account is asked. Nothing is changed.
-
---marketplace prints another policy instead: for an admin, once, to subscribe the account.
-
-Examples:
-  sre-agent iam-policy --model us.anthropic.claude-sonnet-4-6 --region us-east-1 --account 123456789012
-  sre-agent iam-policy --model us.anthropic.claude-haiku-4-5-20251001-v1:0 --global --region eu-west-1
-  sre-agent iam-policy --model us.anthropic.claude-haiku-4-5-20251001-v1:0 --marketplace";
-
-const AFTER_EMULATE: &str = "\
-Serves CloudWatch, CloudWatch Logs, Lambda, SNS, SSM, Bedrock Converse and a Slack webhook on one
-port until Ctrl-C. Requests must be signed; any credentials will do.
-GET /slack shows the channel; /emulator/requests, /slack, /published and /unsupported are lists.
-
-Examples:
-  sre-agent emulate lambda-bad-deploy --port 4600
-  sre-agent emulate rds-cpu --listen 0.0.0.0 --port 4600     for containers, 'sam local' among them";
+use help::{
+    AFTER_DEMO, AFTER_DIAGNOSE, AFTER_DOCTOR, AFTER_EMULATE, AFTER_HELP, AFTER_IAM_POLICY, AFTER_INVESTIGATE,
+    AFTER_MODELS, AFTER_REPLAY, AFTER_SCHEMA, AFTER_SHOW,
+};
 
 /// Investigate `CloudWatch` alarms: facts first, a cause only where the data shows it
 #[derive(Debug, Parser)]
@@ -180,6 +79,12 @@ pub(crate) enum Command {
     /// Investigate an alarm that went off before, as of then
     #[command(after_help = AFTER_REPLAY)]
     Replay(Replay),
+    /// Print a report that was kept as JSON: as card, plain text, Markdown, HTML or JSON
+    #[command(after_help = AFTER_SHOW)]
+    Show(Show),
+    /// Print the JSON Schema of the report
+    #[command(after_help = AFTER_SCHEMA)]
+    Schema,
     /// See whether the agent can work here: models, quotas, permissions, channels
     #[command(after_help = AFTER_DOCTOR)]
     Doctor(Doctor),
@@ -272,9 +177,12 @@ pub(crate) struct Demo {
     /// Name of a folder in ./scenarios, or a path
     #[arg(id = "incident", value_name = "SCENARIO", default_value = "lambda-bad-deploy")]
     pub(crate) scenario: PathBuf,
-    /// Folder for slack.json, report.md, report.json, card.txt and sns.txt [default: target/sre-agent/...]
+    /// Folder for report.html, report.md, report.json, card.txt, slack.json and sns.txt [default: target/sre-agent/...]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write the full report as one HTML page into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Time for the run in seconds [default: 300]
     #[arg(long, value_name = "SECS", value_parser = positive_seconds)]
     pub(crate) deadline: Option<Duration>,
@@ -291,9 +199,12 @@ pub(crate) struct Investigate {
     /// Post the report to the configured Slack webhook and SNS topic
     #[arg(long)]
     pub(crate) post: bool,
-    /// Also write slack.json, report.md, report.json, card.txt and sns.txt into this folder
+    /// Also write report.html, report.md, report.json, card.txt, slack.json and sns.txt into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write the full report as one HTML page into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Time for the run in seconds [default: 300]
     #[arg(long, value_name = "SECS", value_parser = positive_seconds)]
     pub(crate) deadline: Option<Duration>,
@@ -308,12 +219,41 @@ pub(crate) struct Replay {
     /// The last firing up to this time, for instance 2026-11-24T03:10:00Z [default: the newest]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) at: Option<Timestamp>,
-    /// Also write slack.json, report.md, report.json, card.txt and sns.txt into this folder
+    /// Also write report.html, report.md, report.json, card.txt, slack.json and sns.txt into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write the full report as one HTML page into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Time for the run in seconds [default: 300]
     #[arg(long, value_name = "SECS", value_parser = positive_seconds)]
     pub(crate) deadline: Option<Duration>,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// File with the report, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Card)]
+    pub(crate) format: Format,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// The card as a terminal shows it
+    Card,
+    /// Card and details as plain text
+    Plain,
+    /// The full report for a ticket
+    Markdown,
+    /// The full report as one page
+    Html,
+    /// The report as JSON
+    Json,
 }
 
 /// `doctor`
@@ -419,6 +359,8 @@ const USED: &[(&str, &[&str])] = &[
         &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"],
     ),
     ("replay", &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"]),
+    ("show", &[]),
+    ("schema", &[]),
     ("doctor", &["profile", "region", "scenario", "provider", "model", "json", "quiet"]),
     ("models", &["profile", "region", "scenario", "model", "json", "quiet"]),
     ("diagnose", &["model", "json"]),

@@ -66,10 +66,8 @@ pub(crate) async fn run(asked: Demo, shared: &Shared) -> Result<Ending, Failure>
     let folder = asked.out.unwrap_or_else(|| {
         Path::new(FOLDER).join(format!("{}-{}", local.emulator.scenario().name(), run.run_id))
     });
-    if let Some(document) = &run.document {
-        let names = output::write(document, &folder)?;
-        say(shared.quiet, format_args!("wrote {} into {}\n", names.join(", "), folder.display()));
-    }
+    output::keep(&response, Some(&folder), asked.html.as_deref(), shared.quiet)?;
+    say(shared.quiet, "");
     output::print(&response, &card, Some(&folder), shared.json)?;
     for refused in local.emulator.unsupported() {
         say(false, format_args!("warning: {refused}"));

@@ -11,6 +11,7 @@ use sre_agent::delivery::slack::{BotToken, SlackApi, SlackBot};
 use sre_agent::delivery::{Kind, Posting, Webhook, deliver_all};
 use sre_agent::doctor::surroundings::{self, SeenBot, SeenChannel, Unheard};
 use sre_agent::doctor::{Check, Examination, Level};
+use sre_agent::report::readers::LogQuotes;
 use sre_agent::report::{Document, Line};
 use sre_agent::run::Observer;
 
@@ -181,6 +182,7 @@ fn test_message(place: &Place) -> Document {
         links: Vec::new(),
         footer: Vec::new(),
         details: Vec::new(),
+        log_quotes: LogQuotes::default(),
         data: json!({ "test": true }),
     }
 }

@@ -59,14 +59,7 @@ pub(crate) async fn run(asked: Investigate, shared: &Shared) -> Result<Ending, F
             Failure::failed(format!("nothing was investigated: {reasons}")).hint(next_step(&asked.alarm))
         );
     }
-    if let Some(folder) = &asked.out {
-        for document in response.runs.iter().filter_map(|run| run.document.as_ref()) {
-            // Two reports in one folder would overwrite each other.
-            let folder = if response.runs.len() > 1 { folder.join(&document.run_id) } else { folder.clone() };
-            let names = output::write(document, &folder)?;
-            say(shared.quiet, format_args!("wrote {} into {}", names.join(", "), folder.display()));
-        }
-    }
+    output::keep(&response, asked.out.as_deref(), asked.html.as_deref(), shared.quiet)?;
     output::print(&response, &card, asked.out.as_deref(), shared.json)?;
     wiring::ending(&response, depth)
 }

@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod prompt;
 mod replay;
+mod show;
 mod survey;
 mod wiring;
 
@@ -49,6 +50,8 @@ async fn run(command: Command, shared: &Shared) -> Result<Ending, Failure> {
         Command::Demo(demo) => demo::run(demo, shared).await,
         Command::Replay(replay) => replay::run(replay, shared).await,
         Command::Investigate(investigate) => investigate::run(investigate, shared).await,
+        Command::Show(asked) => show::run(&asked),
+        Command::Schema => show::schema(),
         Command::Doctor(doctor) => doctor::run(&doctor, shared).await,
         Command::Models => models::run(shared).await,
         Command::Diagnose(diagnose) => diagnose::run(&diagnose, shared),

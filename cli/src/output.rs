@@ -1,16 +1,17 @@
 //! What a run leaves: the card or one JSON document on standard output, and the renderings in a folder.
 
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use sre_agent::delivery::{Channel, Stdout, sns_message};
 use sre_agent::handler::{Response, RunSummary};
-use sre_agent::report::{Document, json as report_json, markdown, slack, terminal};
+use sre_agent::report::{Document, html, json as report_json, markdown, slack, terminal};
 
 use crate::environment::takes_colour;
 use crate::failure::Failure;
+use crate::progress::say;
 
 /// Format number of the JSON documents on standard output.
 pub(crate) const FORMAT: u32 = 1;
@@ -122,25 +123,63 @@ fn run_as_json(run: &RunSummary) -> Value {
     })
 }
 
-/// Writes every rendering of a report into a folder, which is made where it is missing, and returns the files' names.
-pub(crate) fn write(document: &Document, folder: &Path) -> Result<Vec<&'static str>, Failure> {
-    let unable = |path: &Path, error: &std::io::Error| {
-        Failure::failed(format!("{} cannot be written: {error}", path.display()))
-            .hint("Give another folder with --out.")
-    };
-    let sns = sns_message(document);
+/// Writes what was asked for of each report: every rendering into a folder, the page into a file.
+pub(crate) fn keep(
+    response: &Response,
+    folder: Option<&Path>,
+    page: Option<&Path>,
+    quiet: bool,
+) -> Result<(), Failure> {
+    let documents: Vec<&Document> = response.runs.iter().filter_map(|run| run.document.as_ref()).collect();
+    // Two reports in one place would overwrite each other.
+    let several = documents.len() > 1;
+    for document in documents {
+        if let Some(folder) = folder {
+            let folder = if several { folder.join(&document.run_id) } else { folder.to_owned() };
+            let names = write(document, &folder)?;
+            say(quiet, format_args!("wrote {} into {}", names.join(", "), folder.display()));
+        }
+        if let Some(page) = page {
+            let page = if several { named_by_run(page, &document.run_id) } else { page.to_owned() };
+            write_file(&page, &html::render(document), "--html")?;
+            say(quiet, format_args!("wrote {}", page.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Returns `report-7f3a9c.html` for `report.html`.
+fn named_by_run(page: &Path, run_id: &str) -> PathBuf {
+    let stem = page.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = page.extension().map(|extension| format!(".{}", extension.to_string_lossy()));
+    page.with_file_name(format!("{stem}-{run_id}{}", extension.unwrap_or_default()))
+}
+
+/// Writes every rendering of a report into a folder and returns the files' names.
+fn write(document: &Document, folder: &Path) -> Result<Vec<&'static str>, Failure> {
+    // What channels get shows as much of a log as they may; the reports are the reader's own.
+    let card = document.for_channel();
+    let sns = sns_message(&card);
     let sns = format!("Subject: {}\n\n{}\n", sns.subject, sns.default);
     let files = [
-        ("slack.json", format!("{:#}\n", slack::render(document))),
+        ("report.html", html::render(document)),
         ("report.md", markdown::render_report(document)),
         ("report.json", format!("{:#}\n", report_json::render(document))),
-        ("card.txt", terminal::render(document, false) + "\n"),
+        ("card.txt", terminal::render(&card, false) + "\n"),
+        ("slack.json", format!("{:#}\n", slack::render(&card))),
         ("sns.txt", sns),
     ];
-    std::fs::create_dir_all(folder).map_err(|error| unable(folder, &error))?;
     for (name, text) in &files {
-        let path = folder.join(name);
-        std::fs::write(&path, text).map_err(|error| unable(&path, &error))?;
+        write_file(&folder.join(name), text, "--out")?;
     }
     Ok(files.iter().map(|(name, _)| *name).collect())
+}
+
+/// Writes a file, and its folder where that is missing; `option` is what named it.
+fn write_file(path: &Path, text: &str, option: &str) -> Result<(), Failure> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder.and_then(|()| std::fs::write(path, text)).map_err(|error| {
+        Failure::failed(format!("{} cannot be written: {error}", path.display()))
+            .hint(format!("Give another place with {option}."))
+    })
 }

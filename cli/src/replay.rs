@@ -50,12 +50,7 @@ pub(crate) async fn run(asked: Replay, shared: &Shared) -> Result<Ending, Failur
     let channels = vec![card.channel()];
     let services = wiring::services(Parts { sdk: &sdk, config, channels, sinks, recorded: local.is_some() });
     let response = handler::replay(alarm, Deadline::after(time), &services).await.map_err(Failure::failed)?;
-    if let (Some(folder), Some(document)) =
-        (&asked.out, response.runs.iter().find_map(|run| run.document.as_ref()))
-    {
-        let names = output::write(document, folder)?;
-        say(shared.quiet, format_args!("wrote {} into {}", names.join(", "), folder.display()));
-    }
+    output::keep(&response, asked.out.as_deref(), asked.html.as_deref(), shared.quiet)?;
     output::print(&response, &card, asked.out.as_deref(), shared.json)?;
     wiring::ending(&response, depth)
 }

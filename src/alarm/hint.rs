@@ -13,6 +13,7 @@ use crate::redact::Redacted;
 
 /// What the owner asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hints {
     /// An https address for the responder.
     pub runbook: Option<String>,

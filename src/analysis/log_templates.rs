@@ -17,7 +17,8 @@ use crate::clock::Timestamp;
 use crate::evidence::LogTemplate;
 use crate::evidence::log_lines::TemplateTrend;
 use crate::redact::Redacted;
-use mask::{WILDCARD, masked};
+use mask::WILDCARD;
+pub(crate) use mask::masked;
 
 /// Share of words that must agree for a line to join a template.
 const SIMILAR: f64 = 0.6;

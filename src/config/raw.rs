@@ -17,6 +17,7 @@ pub(super) struct RawConfig {
     pub(super) budget: RawBudget,
     pub(super) deadline: RawDeadline,
     pub(super) logs: RawLogs,
+    pub(super) report: RawReport,
     pub(super) slack: RawSlack,
     pub(super) sns: RawSns,
     pub(super) run: RawRun,
@@ -96,6 +97,10 @@ section! {
     RawLogs { groups: BTreeMap<String, String> }
 }
 section! {
+    /// `[report]`.
+    RawReport { console_link: String, log_quotes: String }
+}
+section! {
     /// `[slack]`.
     RawSlack { webhook: String, token: String, channel: String, base_url: String, mention: String }
 }
@@ -135,6 +140,7 @@ impl RawConfig {
         self.budget.overlay(other.budget);
         self.deadline.overlay(other.deadline);
         self.logs.overlay(other.logs);
+        self.report.overlay(other.report);
         self.slack.overlay(other.slack);
         self.sns.overlay(other.sns);
         self.run.overlay(other.run);
@@ -176,6 +182,7 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             "budget" => raw.budget = section(&key, value, &mut faults),
             "deadline" => raw.deadline = section(&key, value, &mut faults),
             "logs" => raw.logs = section(&key, value, &mut faults),
+            "report" => raw.report = section(&key, value, &mut faults),
             "slack" => raw.slack = section(&key, value, &mut faults),
             "sns" => raw.sns = section(&key, value, &mut faults),
             "run" => raw.run = section(&key, value, &mut faults),
@@ -184,7 +191,7 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             _ => faults.push(Fault {
                 key,
                 reason:
-                    "unknown key; known are format, depth, alarms, models, providers, budget, deadline, logs, slack, sns, store, run"
+                    "unknown key; known are format, depth, alarms, models, providers, budget, deadline, logs, report, slack, sns, store, run"
                         .into(),
             }),
         }

@@ -8,6 +8,19 @@ use crate::alarm::Place;
 use crate::evidence::{MetricId, Query, Statistic};
 use crate::incident::Window;
 
+/// Domains of the console, by partition; the Region stands before them.
+const DOMAINS: [&str; 3] = ["console.aws.amazon.com", "console.amazonaws.cn", "console.amazonaws-us-gov.com"];
+
+/// Tells whether an address leads into the console.
+pub fn is_console(url: &str) -> bool {
+    let host =
+        url.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let of = |domain: &&str| {
+        host.strip_suffix(*domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    DOMAINS.iter().any(|domain| of(&domain))
+}
+
 /// Returns the console's base address for the partition and Region.
 fn base(place: &Place) -> String {
     let domain = match place.partition.as_str() {

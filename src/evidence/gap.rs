@@ -6,6 +6,7 @@ use crate::evidence::Source;
 
 /// What came of asking a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Data came back.
@@ -18,6 +19,8 @@ pub enum Status {
     Throttled,
     /// No answer in the time given.
     TimedOut,
+    /// It is still being read, while the facts are posted.
+    Pending,
     /// The thing that was asked about does not exist.
     Missing,
     /// The source failed otherwise.
@@ -35,6 +38,7 @@ impl Status {
             Status::Denied => "access denied",
             Status::Throttled => "throttled",
             Status::TimedOut => "timed out",
+            Status::Pending => "still being read",
             Status::Missing => "does not exist",
             Status::Failed => "failed",
             Status::NotApplicable => "not applicable",
@@ -49,6 +53,7 @@ impl Status {
 
 /// One thing that the run could not look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// Which source.
     pub source: Source,

@@ -6,6 +6,7 @@ use crate::id::EvidenceId;
 
 /// What a claim is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimKind {
     /// What made the alarm go off.

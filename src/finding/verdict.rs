@@ -10,6 +10,7 @@ use crate::finding::verify::Checked;
 
 /// What the investigation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictKind {
     /// A cause before the onset, two sources, a discriminating fact, a review that kept it.
@@ -50,6 +51,7 @@ impl VerdictKind {
 
 /// What the reviewer decided about the proposed cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewDecision {
     /// It stands.
@@ -62,6 +64,7 @@ pub enum ReviewDecision {
 
 /// The review of the proposed cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Review {
     /// What it decided.
     pub decision: ReviewDecision,

@@ -54,6 +54,7 @@ pub struct Checked {
 
 /// How much was checked, for the card's footer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// Quotes and numbers that were read again and hold.
     pub held: u32,

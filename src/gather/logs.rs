@@ -53,7 +53,7 @@ pub(crate) fn pending(
     hinted: Option<&str>,
 ) -> LogReading {
     let is_read = !candidates(incident, reader, function, hinted).is_empty();
-    let gaps = is_read.then(|| gap(Source::Logs, "logs", Status::TimedOut, "still being read"));
+    let gaps = is_read.then(|| gap(Source::Logs, "logs", Status::Pending, "no answer yet"));
     LogReading { gaps: gaps.into_iter().collect(), ..LogReading::default() }
 }
 

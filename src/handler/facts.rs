@@ -104,7 +104,7 @@ impl Run<'_> {
         let view = known.unwrap_or_else(|| self.analysed(so_far.gathered(&self.incident, &reader)));
         let condition = recheck(&self.incident, &reader, self.services.clock.now()).await;
         let record = case.record();
-        let document = compose::document(&Told {
+        let mut document = compose::document(&Told {
             run_id: &record.run_id,
             incident: &self.incident,
             ledger: &view.ledger,
@@ -125,6 +125,7 @@ impl Run<'_> {
             hints: &view.hints,
             took: case.watch.elapsed(),
         });
+        self.services.config.readers.fit(&mut document);
         let incident = case.second_look.as_ref().map(|open| open.receipts()).unwrap_or_default();
         let until = self.work_until();
         let (receipts, _) = self.post(&document, Kind::Facts, &record, &incident, until).await;

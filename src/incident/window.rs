@@ -8,10 +8,13 @@ use crate::clock::Timestamp;
 
 /// A half-open span of time: start inclusive, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Window {
     /// First moment.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub start: Timestamp,
     /// First moment after it.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub end: Timestamp,
 }
 

@@ -9,6 +9,7 @@ use crate::model::catalogue::Tier;
 
 /// How deep a run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
     /// No model is asked.
@@ -62,6 +63,7 @@ impl Depth {
 
 /// The chosen depth with the reason, for the run's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Choice {
     /// How deep.
     pub depth: Depth,

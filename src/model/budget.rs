@@ -61,6 +61,7 @@ impl DayLeft {
 
 /// Which limit ended the asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tripped {
     /// The cost limit.
@@ -93,6 +94,7 @@ impl Tripped {
 
 /// What was spent, for footer, record and EMF.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spent {
     /// Answered calls per model.
     pub calls: BTreeMap<ModelId, u32>,
@@ -114,6 +116,7 @@ pub struct Spent {
 
 /// What one role spent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AgentSpent {
     /// Answered calls.
     pub calls: u32,

@@ -11,6 +11,7 @@ use crate::model::geography;
 
 /// A model id, inference profile id or ARN, as Converse takes it, or `provider:model` for a model elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct ModelId(pub String);
 

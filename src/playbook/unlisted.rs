@@ -89,8 +89,6 @@ pub fn rank(metric: &str) -> usize {
 /// Returns a row for a namespace that has none, of the metrics that were found there.
 pub fn row<'m>(namespace: &str, metrics: impl Iterator<Item = &'m str>) -> Service {
     Service {
-        identities: Vec::new(),
-        arns: Vec::new(),
         namespace: namespace.to_owned(),
         title: "resource".to_owned(),
         resource_dimension: String::new(),

@@ -3,13 +3,15 @@
 //! Every word on the card is ours, a checked claim, or redacted evidence. Links are built here from ids.
 
 mod card;
+mod chart;
+mod data;
 mod details;
 mod footer;
 mod notice;
+mod quotes;
 mod sections;
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::alarm::{AlarmState, Hints};
 use crate::analysis::Analysis;
@@ -24,10 +26,9 @@ use crate::incident::Incident;
 use crate::investigation::depth::Choice;
 use crate::investigation::{Investigation, InvestigationOutcome};
 use crate::model::budget::Spent;
-use crate::model::catalogue;
 use crate::model::ladder::Ladder;
-use crate::redact::Redacted;
 use crate::report::document::{Document, FORMAT, Line, Span};
+use crate::report::readers::LogQuotes;
 use crate::report::steps::{self, Step};
 use crate::store::incidents::OpenIncident;
 pub use notice::{Earlier, firing_again, linked, own_alarm, state_change, test_alarm};
@@ -78,7 +79,8 @@ pub struct Told<'a> {
 }
 
 /// An alarm that another one's report answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Also {
     /// Its name.
     pub alarm: String,
@@ -115,10 +117,7 @@ impl<'a> Told<'a> {
 
     /// Returns the evidence's mark as a link, where the evidence has a page.
     fn mark(&self, id: &EvidenceId) -> Span {
-        match self.console(id) {
-            Some(url) => Span::Link { label: format!("[{id}]"), url },
-            None => Span::Text(format!("[{id}]")),
-        }
+        Span::Evidence { id: id.clone(), url: self.console(id) }
     }
 
     /// Returns the page on which the evidence can be seen; for a derived fact that of its first input.
@@ -198,7 +197,7 @@ pub fn outcome_name(investigation: Option<&Investigation>, is_question: bool) ->
 /// Composes the report of an investigated alarm.
 pub fn document(told: &Told<'_>) -> Document {
     let alarm = &told.incident.alarm;
-    Document {
+    let mut document = Document {
         format: FORMAT,
         run_id: told.run_id.to_string(),
         state: card::state(told.incident, told.condition),
@@ -215,51 +214,9 @@ pub fn document(told: &Told<'_>) -> Document {
         links: card::links(told),
         footer: footer::footer(told),
         details: details::details(told),
-        data: data(told),
-    }
-}
-
-/// The machine's part of the report.
-fn data(told: &Told<'_>) -> Value {
-    let value = |part: Result<Value, serde_json::Error>| part.unwrap_or(Value::Null);
-    let models: Vec<Value> = told
-        .left
-        .iter()
-        .map(|GivenUp { model, failure, .. }| json!({"model": model, "failure": value(serde_json::to_value(failure))}))
-        .collect();
-    let ladder: Vec<Value> = told
-        .ladder
-        .reasons()
-        .map(|(model, reason)| {
-            json!({"model": model, "reason": reason, "rationale": catalogue::rationale(model, told.today)})
-        })
-        .collect();
-    json!({
-        "outcome": match told.follows {
-            Some(_) => "facts",
-            None => outcome_name(told.investigation, told.question.is_some()),
-        },
-        "question": told.question.map(|question| Redacted::new(question).as_str().to_owned()),
-        "alarm": {"name": told.incident.alarm.name, "arn": told.incident.alarm.arn},
-        "hints": value(serde_json::to_value(told.hints)),
-        "also_firing": value(serde_json::to_value(told.also)),
-        "second_look_at": told.second_look.and_then(|open| open.first.as_ref()).map(|first| &first.run_id),
-        "depth": value(serde_json::to_value(told.depth)),
-        "as_of": told.incident.as_of,
-        "incident": value(serde_json::to_value(told.incident)),
-        "condition": value(serde_json::to_value(told.condition)),
-        "verdict": told.verdict().map(|verdict| verdict.kind.as_str()),
-        "verdict_rules": value(serde_json::to_value(told.verdict())),
-        "review": told.investigation.map(|investigation| value(serde_json::to_value(&investigation.review))),
-        "claims": value(serde_json::to_value(told.claims())),
-        "counts": told.investigation.map(|investigation| value(serde_json::to_value(investigation.counts))),
-        "agents": told.investigation.map(|investigation| value(serde_json::to_value(&investigation.agents))),
-        "lead": told.analysis.lead.as_ref().map(|lead| json!({"entity": lead.entity, "reasons": lead.reasons})),
-        "next_steps": value(serde_json::to_value(told.steps())),
-        "evidence": value(serde_json::to_value(told.ledger.items())),
-        "not_checked": value(serde_json::to_value(told.ledger.gaps())),
-        "ladder": ladder,
-        "models_given_up": models,
-        "spent": value(serde_json::to_value(told.spent)),
-    })
+        log_quotes: LogQuotes::default(),
+        data: data::data(told).value(),
+    };
+    quotes::mark(&mut document, told.ledger);
+    document
 }

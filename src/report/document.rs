@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::alarm::AlarmState;
 use crate::clock::Timestamp;
+use crate::id::EvidenceId;
+use crate::report::readers::LogQuotes;
 
 /// The format number of the report JSON.
 pub const FORMAT: u32 = 1;
 
 /// A piece of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
     /// Plain text.
@@ -27,8 +30,22 @@ pub enum Span {
         /// Where it leads.
         url: String,
     },
+    /// Words of a log; a channel may show less of them than the report does.
+    LogQuote {
+        /// As they stand there.
+        full: String,
+        /// The constant ones, `<*>` where lines differ.
+        template: String,
+    },
+    /// A piece of evidence, as `[L1]`.
+    Evidence {
+        /// Which.
+        id: EvidenceId,
+        /// Its page in the console, where it has one.
+        url: Option<String>,
+    },
     /// A moment: `03:02 UTC`, and the reader's own time zone where the channel can.
-    Time(Timestamp),
+    Time(#[cfg_attr(test, schemars(with = "String"))] Timestamp),
 }
 
 impl From<&str> for Span {
@@ -45,6 +62,7 @@ impl From<String> for Span {
 
 /// One line or paragraph; each renderer folds it at its own width, at most 55 columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Line(pub Vec<Span>);
 
@@ -64,6 +82,7 @@ impl Line {
 
 /// How the items of a section are marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Marks {
     /// A bullet before each.
@@ -76,6 +95,7 @@ pub enum Marks {
 
 /// A headed list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Section {
     /// `Why`, `What the data says`, `Next`, `Not visible`.
     pub heading: String,
@@ -85,9 +105,37 @@ pub struct Section {
     pub items: Vec<Line>,
 }
 
+/// What a detail is about; a renderer that has the same as data shows that instead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// What happened, in order.
+    Timeline,
+    /// What was seen.
+    Evidence,
+    /// What was ruled out, and what the review said.
+    RuledOut,
+    /// What to type.
+    Commands,
+    /// What was not looked at.
+    NotChecked,
+    /// How each agent ended.
+    Agents,
+    /// Which models answered, and what that cost.
+    Models,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
 /// The detail behind the card: the full report and the thread show it, the card does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Detail {
+    /// What it is about.
+    #[serde(default)]
+    pub topic: Topic,
     /// Heading, for instance `Timeline`, `Evidence`, `Commands`, `Ruled out`, `Cost`.
     pub heading: String,
     /// Paragraphs.
@@ -127,6 +175,9 @@ pub struct Document {
     pub links: Vec<Span>,
     /// Counts of what was re-read, model, cost, run.
     pub footer: Vec<Line>,
+    /// How much of a log's words channels show.
+    #[serde(default)]
+    pub log_quotes: LogQuotes,
     /// What the full report adds.
     pub details: Vec<Detail>,
     /// The machine's part: alarm, verdict, evidence, costs; the report JSON prints it.

@@ -9,8 +9,8 @@ mod text;
 use crate::alarm::AlarmState;
 use crate::report::document::{Document, Line, Marks, Section, Span};
 
-pub(crate) use fold::{Face, Fold, PHONE_WIDTH, Piece, Row, WIDTH, fold, unfolded};
-pub(crate) use text::{break_shortcodes, clean, clean_block, columns, shorten};
+pub(crate) use fold::{Face, Fold, PHONE_WIDTH, Piece, Row, WIDTH, fold, time_of_day, unfolded};
+pub(crate) use text::{break_shortcodes, clean, clean_block, columns, safe_url, shorten};
 
 /// Items of one list on the card; a card that needs more is not read.
 const MOST_ITEMS: usize = 12;

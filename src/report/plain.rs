@@ -62,7 +62,7 @@ fn addresses(document: &Document) -> Vec<(String, String)> {
     let mut addresses: Vec<(String, String)> = Vec::new();
     for line in links.chain(card_lines) {
         for span in line.0 {
-            if !matches!(span, Span::Link { .. }) {
+            if !matches!(span, Span::Link { .. } | Span::Evidence { .. }) {
                 continue;
             }
             for piece in single_row(&Line(vec![span])) {

@@ -1,9 +1,12 @@
 //! Documents for tests: the three target cards.
 
-use serde_json::json;
+use serde_json::Value;
 
 use crate::alarm::AlarmState;
-use crate::report::document::{Detail, Document, FORMAT, Line, Marks, Section, Span};
+use crate::finding::VerdictKind;
+use crate::report::data::{AlarmData, Data};
+use crate::report::document::{Detail, Document, FORMAT, Line, Marks, Section, Span, Topic};
+use crate::report::readers::LogQuotes;
 
 const CONSOLE: &str = "https://us-east-1.console.aws.amazon.com";
 
@@ -76,7 +79,7 @@ pub(crate) fn facts_only() -> Document {
                 "No AI: Sonnet 4.6 throttled 5 times in 41 s (quota 1/min); Haiku 4.5 access denied · run 7f3a9c",
             ),
         ],
-        data: json!({ "alarm": { "name": "invoice-render-errors" }, "outcome": "facts_only" }),
+        data: data("invoice-render-errors", "facts_only", None),
         ..invoice_render()
     }
 }
@@ -140,7 +143,8 @@ pub(crate) fn cannot_be_shown() -> Document {
             Line::text("$0.17 · 52 s · run b20e11"),
         ],
         details: vec![],
-        data: json!({ "alarm": { "name": "partner-gateway-p99" }, "outcome": "investigated", "verdict": "cannot_be_shown" }),
+        log_quotes: LogQuotes::Full,
+        data: data("partner-gateway-p99", "investigated", Some(VerdictKind::CannotBeShown)),
     }
 }
 
@@ -171,8 +175,10 @@ fn invoice_render() -> Document {
             link("Full report", "/s3/object/reports?prefix=7f3a9c.html"),
         ],
         footer: vec![],
+        log_quotes: LogQuotes::Full,
         details: vec![
             Detail {
+                topic: Topic::Timeline,
                 heading: "Timeline".to_owned(),
                 items: vec![
                     Line::text("03:02:38 version 58 starts serving at 50% ").with(change()),
@@ -184,6 +190,7 @@ fn invoice_render() -> Document {
                 code: None,
             },
             Detail {
+                topic: Topic::Commands,
                 heading: "Commands".to_owned(),
                 items: vec![Line::text("Check first that 57 is still published; then move the alias.")],
                 code: Some(
@@ -193,12 +200,13 @@ fn invoice_render() -> Document {
                 ),
             },
         ],
-        data: json!({
-            "alarm": { "name": "invoice-render-errors" },
-            "outcome": "investigated",
-            "verdict": "cause_shown",
-        }),
+        data: data("invoice-render-errors", "investigated", Some(VerdictKind::CauseShown)),
     }
+}
+
+fn data(alarm: &str, outcome: &str, verdict: Option<VerdictKind>) -> Value {
+    let alarm = AlarmData { name: alarm.to_owned(), ..AlarmData::default() };
+    Data { outcome: outcome.to_owned(), alarm, verdict, ..Data::default() }.value()
 }
 
 fn facts_of_the_bad_deploy() -> Vec<Line> {

@@ -14,6 +14,7 @@ use crate::playbook::StepCondition;
 
 /// A next step, ready to print.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// Id of its template.
     pub id: String,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::layout::columns;
 use super::{Document, json, markdown, plain, samples, slack, terminal};
 use crate::alarm::AlarmState;
-use crate::report::document::{Detail, FORMAT, Line, Marks, Section, Span};
+use crate::report::document::{Detail, FORMAT, Line, Marks, Section, Span, Topic};
 
 fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap()
@@ -59,7 +59,12 @@ fn hostile(text: &str) -> Document {
         limits: vec![line()],
         links: vec![cited, Span::Link { label: text.to_owned(), url: text.to_owned() }],
         footer: vec![line()],
-        details: vec![Detail { heading: text.to_owned(), items: vec![line()], code: Some(text.to_owned()) }],
+        details: vec![Detail {
+            topic: Topic::Other,
+            heading: text.to_owned(),
+            items: vec![line()],
+            code: Some(text.to_owned()),
+        }],
         ..samples::cause_shown()
     }
 }
@@ -102,6 +107,7 @@ fn hostile_text_shows_as_it_is_in_markdown() {
 fn a_log_text_cannot_close_the_code_fence_around_it() {
     let mut document = samples::cause_shown();
     document.details = vec![Detail {
+        topic: Topic::Evidence,
         heading: "Evidence".to_owned(),
         items: vec![Line(vec![Span::Code("a ``` b".to_owned())])],
         code: Some("x\n```\n# not a heading\n````".to_owned()),
@@ -178,6 +184,7 @@ fn an_empty_document_still_makes_a_message() {
         links: vec![],
         footer: vec![],
         details: vec![],
+        log_quotes: super::readers::LogQuotes::Full,
         data: Value::Null,
     };
     let message = slack::render(&empty);
@@ -281,6 +288,7 @@ fn any_document() -> impl Strategy<Value = Document> {
             condition,
             verdict,
             details: vec![Detail {
+                topic: Topic::Other,
                 heading: "Details".to_owned(),
                 items: impact.clone(),
                 code: Some(format!("{statement:?}")),

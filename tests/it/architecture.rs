@@ -34,7 +34,7 @@ const IMPORTS: &[(&str, &str)] = &[
          diagnosis store",
     ),
     ("delivery", "clock id redact report run"),
-    ("config", "clock id redact model investigation delivery"),
+    ("config", "clock id redact model investigation delivery report"),
     (
         "handler",
         "clock id redact run model alarm playbook incident evidence analysis finding gather agent investigation \

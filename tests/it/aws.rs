@@ -291,6 +291,7 @@ fn document() -> Document {
         links: Vec::new(),
         footer: Vec::new(),
         details: Vec::new(),
+        log_quotes: sre_agent::report::readers::LogQuotes::default(),
         data: json!({"alarm": {"name": "invoice-render-errors"}}),
     }
 }

@@ -7,16 +7,18 @@ use sre_agent::aws;
 use sre_agent::delivery::slack::{BotToken, SlackBot};
 use sre_agent::delivery::{Channel, Destinations, Secret};
 use sre_agent::investigation::depth::Depth;
-use sre_agent_emulator::{BedrockOptions, Options, SlackBreak, SlackMessage, SlackOptions};
+use sre_agent_emulator::{BedrockOptions, Fault, FaultKind, Options, SlackBreak, SlackMessage, SlackOptions};
 
-use crate::incident_run::{BAD_DEPLOY, ENOUGH, IncidentRun, TOPIC, alarm_of, answering, in_one_line, sns_event};
+use crate::incident_run::{
+    BAD_DEPLOY, ENOUGH, IncidentRun, TOPIC, alarm_of, answering, in_one_line, sns_event,
+};
 use crate::script::careful;
 
-/// When the facts are due in these runs, with what is kept for reading again and posting: at once after the reading.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// When the facts are due in these runs; two seconds of it are kept for reading again and posting.
+const SOON: Duration = Duration::from_secs(5);
 
-/// Longer than the facts take to be read and posted, several times over.
-const SLOW: Duration = Duration::from_millis(1_500);
+/// What an answer of the model takes: five of them, one after the other, come after the facts.
+const SLOW: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
@@ -30,7 +32,7 @@ async fn run(by: By, model: Duration, slack: SlackOptions) -> IncidentRun {
     let bedrock = BedrockOptions { latency: model, ..options.bedrock };
     let mut run = IncidentRun::start(Options { bedrock, slack, ..options }).await;
     run.services.config.depth = Some(Depth::Full);
-    run.services.config.facts_time = if model.is_zero() { ENOUGH } else { AT_ONCE };
+    run.services.config.facts_time = if model.is_zero() { ENOUGH } else { SOON };
     if by == By::Bot {
         run.services.channels = bot_and_sns(&run).await;
     }
@@ -123,17 +125,39 @@ async fn while_the_model_is_slow_the_facts_are_posted_first_and_not_repeated_by_
 }
 
 #[tokio::test]
+async fn a_source_that_is_slow_does_not_hold_the_facts_back_and_is_named() {
+    let options = answering(careful);
+    let fault = Fault { action: "logs:FilterLogEvents".into(), kind: FaultKind::Hang, times: None };
+    let mut run = IncidentRun::start(Options { faults: vec![fault], ..options }).await;
+    run.services.config.facts_time = SOON;
+    run.services.config.gather_time = Duration::from_secs(8);
+    alarm(&run).await;
+    let messages = run.emulator.slack_messages();
+    let facts = said(&messages[0]);
+    assert!(facts.contains("INVESTIGATING") && facts.contains("logs (still being read)"), "{facts}");
+    assert!(facts.contains("43 of 118 requests/min fail (36%)"), "{facts}");
+    let conclusion = said(messages.last().unwrap());
+    assert!(!conclusion.contains("still being read"), "{conclusion}");
+    assert_eq!(messages.len(), 2);
+}
+
+#[tokio::test]
 async fn where_no_model_answers_the_facts_say_so_in_the_end() {
     for (by, expected) in [
         (By::Webhook, vec![("channel", "INVESTIGATING"), ("channel", "FACTS ONLY")]),
         (
             By::Bot,
-            vec![("channel, edited", "FACTS ONLY"), ("thread and channel", "FACTS ONLY"), ("thread", "Timeline")],
+            vec![
+                ("channel, edited", "FACTS ONLY"),
+                ("thread and channel", "FACTS ONLY"),
+                ("thread", "Timeline"),
+            ],
         ),
     ] {
-        let mut run = run(by, SLOW, SlackOptions::default()).await;
+        let mut run = run(by, Duration::from_mins(1), SlackOptions::default()).await;
         run.services.config.publish_reserve = Duration::from_secs(2);
-        let response = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), Duration::from_secs(6)).await.unwrap();
+        let response =
+            run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), Duration::from_secs(14)).await.unwrap();
         assert_eq!(response.runs[0].outcome, "facts_only");
         assert_eq!(seen(&run), expected, "{by:?}");
     }
@@ -164,7 +188,7 @@ async fn a_try_that_is_killed_after_the_facts_is_continued_below_them() {
         let mut run = run(by, SLOW, SlackOptions::default()).await;
         let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
         // Lambda kills the process while the model is asked; the lease ends with what the try could have lived.
-        let life = Duration::from_secs(10);
+        let life = Duration::from_secs(14);
         let begun = tokio::time::Instant::now();
         tokio::select! {
             _ = run.handle(&event, life) => panic!("it ended before the facts"),
@@ -181,10 +205,8 @@ async fn a_try_that_is_killed_after_the_facts_is_continued_below_them() {
 
 #[tokio::test]
 async fn a_slack_that_breaks_after_the_facts_leaves_sns_with_the_report_and_says_so() {
-    let slack = SlackOptions {
-        breaks: Some(SlackBreak { after: 1, is_taken: false }),
-        ..SlackOptions::default()
-    };
+    let slack =
+        SlackOptions { breaks: Some(SlackBreak { after: 1, is_taken: false }), ..SlackOptions::default() };
     for by in [By::Webhook, By::Bot] {
         let run = run(by, SLOW, slack.clone()).await;
         let response = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await.unwrap();

@@ -13,6 +13,8 @@ mod investigate;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod slack_bot;
 #[cfg(test)]
 mod usage;

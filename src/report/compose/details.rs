@@ -12,7 +12,7 @@ use crate::finding::ClaimKind;
 use crate::model::catalogue;
 use crate::redact::Redacted;
 use crate::report::compose::Told;
-use crate::report::document::{Detail, Line, Span};
+use crate::report::document::{Detail, Line, Span, Topic};
 
 /// Returns the details in reading order; empty ones are left out.
 pub(super) fn details(told: &Told<'_>) -> Vec<Detail> {
@@ -30,8 +30,8 @@ pub(super) fn details(told: &Told<'_>) -> Vec<Detail> {
     details
 }
 
-fn detail(heading: &str, items: Vec<Line>) -> Detail {
-    Detail { heading: heading.into(), items, code: None }
+fn detail(topic: Topic, heading: &str, items: Vec<Line>) -> Detail {
+    Detail { topic, heading: heading.into(), items, code: None }
 }
 
 fn timeline(told: &Told<'_>) -> Detail {
@@ -46,14 +46,14 @@ fn timeline(told: &Told<'_>) -> Detail {
             Line::text(format!("{at} {} ", entry.text)).with(told.mark(&entry.evidence))
         })
         .collect();
-    detail("Timeline (UTC)", items)
+    detail(Topic::Timeline, "Timeline (UTC)", items)
 }
 
 /// Which other alarms belong to the incident, and why.
 fn linked(told: &Told<'_>) -> Detail {
     let reason = |because: &Option<String>| because.clone().unwrap_or_else(|| "on the same resource".into());
     let items = told.also.iter().map(|also| Line::text(format!("{}: {}", also.alarm, reason(&also.because))));
-    detail("Also firing", items.collect())
+    detail(Topic::Other, "Also firing", items.collect())
 }
 
 /// What was found about the incident, each with the way to see it again; what only served for comparison, and what
@@ -74,7 +74,7 @@ fn evidence(told: &Told<'_>) -> Detail {
             items.push(Line::text(format!("{what}: {}", titles.join("; "))));
         }
     }
-    detail("Evidence, and how to see it again", items)
+    detail(Topic::Evidence, "Evidence, and how to see it again", items)
 }
 
 fn shown_evidence(told: &Told<'_>, item: &Evidence) -> Line {
@@ -116,7 +116,7 @@ fn ruled_out(told: &Told<'_>) -> Detail {
             items.push(Line::text(format!("Would settle it: {}", review.missing)));
         }
     }
-    detail("Ruled out, and what the review said", items)
+    detail(Topic::RuledOut, "Ruled out, and what the review said", items)
 }
 
 fn commands(told: &Told<'_>) -> Detail {
@@ -125,7 +125,12 @@ fn commands(told: &Told<'_>) -> Detail {
         let what = if step.changes.is_some() { "CHANGES THE SYSTEM" } else { "read-only" };
         let _ = writeln!(code, "# {what}: {}\n{}", step.text, step.command);
     }
-    Detail { heading: "Commands".into(), items: Vec::new(), code: (!code.is_empty()).then_some(code) }
+    Detail {
+        topic: Topic::Commands,
+        heading: "Commands".into(),
+        items: Vec::new(),
+        code: (!code.is_empty()).then_some(code),
+    }
 }
 
 fn not_checked(told: &Told<'_>) -> Detail {
@@ -143,7 +148,7 @@ fn not_checked(told: &Told<'_>) -> Detail {
     let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
     let code = (!actions.is_empty())
         .then(|| format!("This statement in the agent's role would open it:\n{statement:#}"));
-    Detail { heading: "Not checked".into(), items, code }
+    Detail { topic: Topic::NotChecked, heading: "Not checked".into(), items, code }
 }
 
 fn agents(told: &Told<'_>) -> Detail {
@@ -153,7 +158,7 @@ fn agents(told: &Told<'_>) -> Detail {
         .flat_map(|investigation| &investigation.agents)
         .map(|agent| Line::text(format!("{}: {}", agent.agent, agent.outcome)))
         .collect();
-    detail("Agents", items)
+    detail(Topic::Agents, "Agents", items)
 }
 
 fn models(told: &Told<'_>) -> Detail {
@@ -186,5 +191,5 @@ fn models(told: &Told<'_>) -> Detail {
             if told.spent.recordings.is_empty() { "" } else { " (estimated for recorded answers)" }
         )));
     }
-    detail("Models", items)
+    detail(Topic::Models, "Models", items)
 }

@@ -10,11 +10,13 @@ use crate::alarm::{AlarmState, Hints};
 use crate::analysis::forced::TestAlarm;
 use crate::clock::Timestamp;
 use crate::evidence::console;
-use crate::evidence::text::{clock_time, moment, number, second};
+use crate::evidence::text::{clock_time, moment, number};
 use crate::id::RunId;
 use crate::incident::Incident;
 use crate::redact::Redacted;
+use crate::report::data::Data;
 use crate::report::document::{Detail, Document, FORMAT, Line, Marks, Section, Span};
+use crate::report::readers::LogQuotes;
 use crate::run::Receipt;
 use crate::store::incidents::{Member, OpenIncident};
 
@@ -33,8 +35,10 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// What was reported when the alarm went off, as far as it is remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Earlier {
     /// When it went off.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub went_off: Timestamp,
     /// The run that reported it.
     pub run_id: RunId,
@@ -265,8 +269,13 @@ impl Notice<'_> {
             links: vec![Span::Link { label: "Alarm".into(), url: console::alarm(&alarm.place, &alarm.name) }],
             footer: vec![Line::text(format!("no model asked · run {run_id}"))],
             details: Vec::<Detail>::new(),
-            data: json!({"alarm": {"name": alarm.name, "arn": alarm.arn}, "state": alarm.new_state,
-                         "at": second(alarm.changed_at), "outcome": self.outcome}),
+            log_quotes: LogQuotes::default(),
+            data: Data {
+                outcome: self.outcome.into(),
+                alarm: super::data::alarm(incident),
+                ..Data::default()
+            }
+            .value(),
         }
     }
 }

@@ -202,12 +202,19 @@ fn words(line: &Line) -> Vec<Word> {
             Span::Text(text) => (Face::Plain, text),
             Span::Bold(text) => (Face::Bold, text),
             Span::Code(text) => (Face::Code, text),
+            Span::LogQuote { full, .. } => (Face::Plain, full),
             Span::Link { label, url } => {
                 let label = shorten(clean(label).trim(), WIDTH);
                 let face = safe_url(url).map_or(Face::Plain, Face::Link);
                 if !label.is_empty() {
                     word.0.push(Piece::new(face, label));
                 }
+                continue;
+            }
+            Span::Evidence { id, url } => {
+                let label = shorten(clean(&format!("[{id}]")).trim(), WIDTH);
+                let face = url.as_deref().and_then(safe_url).map_or(Face::Plain, Face::Link);
+                word.0.push(Piece::new(face, label));
                 continue;
             }
             Span::Time(at) => {
