@@ -250,9 +250,9 @@ impl Run<'_> {
                     let (document, spent) = (Some(document), Spent::default());
                     Worked { record: earlier, document, spent, incident: Vec::new() }
                 }
-                None => self.investigate(watch, None).await,
+                None => Box::pin(self.investigate(watch, None)).await,
             },
-            earlier => self.investigate(watch, earlier).await,
+            earlier => Box::pin(self.investigate(watch, earlier)).await,
         };
         let outcome = record.outcome.clone();
         let summary = self.end(record, document, &incident).await;
@@ -260,7 +260,8 @@ impl Run<'_> {
             && outcome.as_deref().is_some_and(is_report)
         {
             let (outcome, receipts) = (outcome.clone().unwrap_or_default(), summary.delivered.clone());
-            let reported = Reported { outcome, receipts };
+            let recovered = summary.document.as_ref().is_some_and(|document| document.recovered);
+            let reported = Reported { outcome, receipts, recovered };
             let kept = incidents::report(self.services.store.as_ref(), &self.incident.event, reported).await;
             self.remembered(kept, "alarms that are linked later do not know the report");
         }
@@ -338,7 +339,8 @@ impl Run<'_> {
             }
         };
         let case = Open { watch, earlier, second_look, record: Mutex::new(record), view: Mutex::default() };
-        self.work_with_facts_first(&case).await
+        // Boxed, as the state of a whole run is large.
+        Box::pin(self.work_with_facts_first(&case)).await
     }
 
     /// Reads, computes, and asks the models.

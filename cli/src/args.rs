@@ -327,7 +327,7 @@ pub(crate) struct Trouble {
     /// Let so many requests to each model through in a minute, as an account's quota does
     #[arg(long, value_name = "N")]
     pub(crate) requests_per_minute: Option<u32>,
-    /// How long that minute is; run.minute_seconds is the agent's side of it
+    /// How long that minute is; the agent is told by its configuration, as the length of a minute of its run
     #[arg(long, value_name = "SECS", value_parser = seconds, requires = "requests_per_minute")]
     pub(crate) minute: Option<Duration>,
     /// Time that each answer of a model takes

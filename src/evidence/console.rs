@@ -18,7 +18,7 @@ pub fn is_console(url: &str) -> bool {
     let of = |domain: &&str| {
         host.strip_suffix(*domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
     };
-    DOMAINS.iter().any(|domain| of(&domain))
+    DOMAINS.iter().any(of)
 }
 
 /// Returns the console's base address for the partition and Region.

@@ -97,7 +97,8 @@ impl Run<'_> {
 
     /// Returns what the recovery of the alarm ends.
     pub(super) async fn recovery(&self) -> Recovery {
-        let recovered = incidents::recover(self.services.store.as_ref(), &self.incident.series).await;
+        let now = Clock::Wall.now();
+        let recovered = incidents::recover(self.services.store.as_ref(), &self.incident.series, now).await;
         self.remembered(recovered, "what the recovery ends is not known").unwrap_or(Recovery::Unknown)
     }
 

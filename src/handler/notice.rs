@@ -32,7 +32,9 @@ impl Run<'_> {
         }
         if !self.is_alarm() {
             let (first, firing, below) = match self.recovery().await {
-                Recovery::Member(_) => return Some(Notice::Silent("recovered_with_incident")),
+                Recovery::Member(_) | Recovery::Reported => {
+                    return Some(Notice::Silent("recovered_with_incident"));
+                }
                 Recovery::Ends(incident) => {
                     (incident.first.clone(), self.still_firing(&incident).await, incident.receipts())
                 }

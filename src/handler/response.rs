@@ -35,8 +35,8 @@ pub struct RunSummary {
     /// Alarm name.
     pub alarm: String,
     /// A verdict, `facts_only`, `state_change`, `firing_again`, `linked`, `test_alarm`, `own_alarm`, `answered`, `not_answered`, `already_reported`,
-    /// `merged` into the report of another alarm, or `recovered_with_incident`: an alarm that was merged went back to OK,
-    /// which the other one's recovery tells.
+    /// `merged` into the report of another alarm, or `recovered_with_incident`: an alarm went back to OK, and the
+    /// report or the recovery of another one of its incident tells that.
     pub outcome: String,
     /// The report, where this run made one.
     #[serde(skip)]

@@ -341,12 +341,46 @@ async fn after_the_recovery_another_alarm_of_the_resource_is_another_incident() 
     let services = services(Honest::but_silent_for(&[]), shelf(Duration::ZERO));
     let deadline = || Deadline::after(LAMBDA_TIME);
     handle(&event_of(&[("errors", "fn-1", 1)]), deadline(), &services).await.unwrap();
-    let recovery = String::from_utf8(event_of(&[("errors", "fn-1", 30)])).unwrap();
-    let recovery = recovery.replace(r#"\"NewStateValue\":\"ALARM\""#, r#"\"NewStateValue\":\"OK\""#);
-    let response = handle(recovery.as_bytes(), deadline(), &services).await.unwrap();
+    let recovery = recovered(&event_of(&[("errors", "fn-1", 30)]));
+    let response = handle(&recovery, deadline(), &services).await.unwrap();
     assert_eq!(outcomes(&response), [("errors", "state_change")]);
     let response = handle(&event_of(&[("latency", "fn-1", 50)]), deadline(), &services).await.unwrap();
     assert_eq!(outcomes(&response), [("latency", "cannot_be_shown")]);
+}
+
+/// The same event with the alarm back to OK.
+fn recovered(event: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(event.to_vec()).unwrap();
+    text.replace(r#"\"NewStateValue\":\"ALARM\""#, r#"\"NewStateValue\":\"OK\""#).into_bytes()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_during_the_run_is_told_by_the_report_and_by_no_message_of_its_own() {
+    let shelf = shelf(Duration::ZERO);
+    let services = services(Honest::but_silent_for(&[]), Arc::clone(&shelf));
+    let (alarm, ok) = (event_of(&[("errors", "fn-1", 1)]), recovered(&event_of(&[("errors", "fn-1", 3)])));
+    let deadline = Deadline::after(LAMBDA_TIME);
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        handle(&ok, deadline, &services).await.unwrap()
+    };
+    let (run, recovery) = futures::join!(handle(&alarm, deadline, &services), meanwhile);
+    assert_eq!(outcomes(&run.unwrap()), [("errors", "cannot_be_shown")]);
+    assert_eq!(outcomes(&recovery), [("errors", "recovered_with_incident")]);
+    assert_eq!(shelf.documents.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_whose_metric_moved_first_has_the_incident_looked_at_again_and_says_so() {
+    let services = services(Honest::but_silent_for(&[]), shelf(Duration::ZERO));
+    let deadline = || Deadline::after(LAMBDA_TIME);
+    let first = handle(&event_of(&[("errors", "fn-1", 1)]), deadline(), &services).await.unwrap();
+    let again = handle(&event_of(&[("early", "fn-1", 20)]), deadline(), &services).await.unwrap();
+    let document = again.runs[0].document.as_ref().unwrap();
+    assert_eq!(document.data["second_look_at"], json!(first.runs[0].run_id));
+    let card = terminal::render(document, false).split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = format!("Second look at errors (run {}): this metric moved first.", first.runs[0].run_id);
+    assert!(card.contains(&words), "{card}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -408,19 +442,19 @@ async fn the_days_money_is_counted_over_runs_and_ends_the_asking_and_a_store_tha
     services.config.per_day.cost_usd = Some(1.0);
     let day = jiff::civil::date(2026, 11, 24);
     // What earlier runs of the day took.
-    let spend = async |services: &Services, usd| {
+    let charge = async |services: &Services, usd| {
         let more = DaySpent { usd, ..DaySpent::default() };
         day::spend(services.store.as_ref(), day, more).await.unwrap().usd
     };
-    spend(&services, 0.999).await;
+    charge(&services, 0.999).await;
     let response = handle(&event(), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
     let document = response.runs[0].document.as_ref().unwrap();
     assert_eq!(document.data["depth"]["depth"], "brief", "{}", document.data["depth"]);
-    let spent = spend(&services, 0.0).await;
+    let spent = charge(&services, 0.0).await;
     let cost = document.data["spent"]["cost_usd"].as_f64().unwrap();
     assert!(cost > 0.0 && (spent - 0.999 - cost).abs() < 1e-9, "{spent} with {cost}");
 
-    spend(&services, 0.1).await;
+    charge(&services, 0.1).await;
     let response =
         handle(&event_of(&[("b", "fn-1", 1)]), Deadline::after(LAMBDA_TIME), &services).await.unwrap();
     let card = terminal::render(response.runs[0].document.as_ref().unwrap(), false);

@@ -19,6 +19,9 @@ use crate::run::Receipt;
 /// Alarms that went off within this time of the incident's first one belong to it.
 pub const TOGETHER: SignedDuration = SignedDuration::from_mins(15);
 
+/// No run takes longer: Lambda ends it.
+const LONGEST_RUN: SignedDuration = SignedDuration::from_mins(15);
+
 /// How long an incident is remembered: its recovery is told when it comes.
 const KEPT: Duration = Duration::from_hours(14 * 24);
 
@@ -85,6 +88,9 @@ pub struct Reported {
     pub outcome: String,
     /// Where the report stands.
     pub receipts: Vec<Receipt>,
+    /// Whether it told that the alarm has recovered.
+    #[serde(default)]
+    pub recovered: bool,
 }
 
 /// Another alarm of an incident.
@@ -150,6 +156,8 @@ pub enum Recovery {
     Ends(Box<OpenIncident>),
     /// Its incident's own recovery tells it.
     Member(Box<OpenIncident>),
+    /// It ends the incident that it opened; the report tells that, which is being worked on or told it already.
+    Reported,
 }
 
 /// Opens an incident for the alarm, or finds the one that it belongs to.
@@ -248,7 +256,7 @@ pub async fn close(store: &dyn Store, incident: &EventKey) -> Result<(), StoreEr
 }
 
 /// Finds what the recovery of a series ends; an incident of its own is closed by it.
-pub async fn recover(store: &dyn Store, series: &SeriesKey) -> Result<Recovery, StoreError> {
+pub async fn recover(store: &dyn Store, series: &SeriesKey, now: Timestamp) -> Result<Recovery, StoreError> {
     let Some(item) = store.read(&[series_item(series)]).await?.into_iter().next().flatten() else {
         return Ok(Recovery::Unknown);
     };
@@ -268,6 +276,7 @@ pub async fn recover(store: &dyn Store, series: &SeriesKey) -> Result<Recovery, 
     .await?;
     let incident = Box::new(incident);
     Ok(match (incident.first.is_some(), was_open) {
+        (true, Some(true)) if incident.tells_recovery(now) => Recovery::Reported,
         (true, Some(true)) => Recovery::Ends(incident),
         (true, None) => Recovery::Member(incident),
         (true, Some(false)) | (false, _) => Recovery::Unknown,
@@ -278,6 +287,14 @@ impl OpenIncident {
     /// Returns where the incident's card stands, by channel.
     pub fn receipts(&self) -> Vec<Receipt> {
         self.reported.as_ref().map_or_else(|| self.card.clone(), |reported| reported.receipts.clone())
+    }
+
+    /// Tells whether the report has told the recovery, or is being worked on and reads the state again before it is posted.
+    fn tells_recovery(&self, now: Timestamp) -> bool {
+        match &self.reported {
+            Some(reported) => reported.recovered,
+            None => self.opened_at.is_some_and(|opened| now.duration_since(opened) <= LONGEST_RUN),
+        }
     }
 
     fn is_opened_by(&self, event: &EventKey) -> bool {

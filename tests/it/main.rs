@@ -32,7 +32,9 @@ mod pace;
 mod question;
 #[cfg(test)]
 mod script;
+#[cfg(test)]
 mod stages;
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod tries;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sre_agent::aws;
+use sre_agent::clock::Stopwatch;
 use sre_agent::delivery::slack::{BotToken, SlackBot};
 use sre_agent::delivery::{Channel, Destinations, Secret};
 use sre_agent::investigation::depth::Depth;
@@ -189,13 +190,13 @@ async fn a_try_that_is_killed_after_the_facts_is_continued_below_them() {
         let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
         // Lambda kills the process while the model is asked; the lease ends with what the try could have lived.
         let life = Duration::from_secs(14);
-        let begun = tokio::time::Instant::now();
+        let begun = Stopwatch::start();
         tokio::select! {
             _ = run.handle(&event, life) => panic!("it ended before the facts"),
             () = first_message(&run) => {}
         }
         assert_eq!(seen(&run), [("channel", "INVESTIGATING")], "{by:?}");
-        tokio::time::sleep_until(begun + life + SLOW).await;
+        tokio::time::sleep((life + SLOW).saturating_sub(begun.elapsed())).await;
         run.services.config.facts_time = ENOUGH;
         let response = run.handle(&event, ENOUGH).await.unwrap();
         assert_eq!(response.runs[0].outcome, "cause_shown");

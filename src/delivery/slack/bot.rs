@@ -37,7 +37,7 @@ impl SlackBotChannel {
                     notes.push(format!("the reply that reaches phones was not posted: {error}"));
                 }
                 notes.extend(self.details(post, &card, deadline).await);
-                Ok(self.receipt(&posted, &notes))
+                Ok(Self::receipt(&posted, &notes))
             }
             (Kind::Report, None) => {
                 let message = self.mentioning(slack::render(document));
@@ -45,18 +45,18 @@ impl SlackBotChannel {
                 let mut notes: Vec<String> = posted.note.iter().cloned().collect();
                 let thread = incident.as_ref().unwrap_or(&posted.ts);
                 notes.extend(self.details(post, thread, deadline).await);
-                Ok(self.receipt(&posted, &notes))
+                Ok(Self::receipt(&posted, &notes))
             }
             (Kind::Facts, _) => {
                 let message = self.mentioning(slack::render(document));
                 let posted = self.api.post(&message, incident.as_ref(), true, deadline).await?;
-                Ok(self.receipt(&posted, posted.note.as_slice()))
+                Ok(Self::receipt(&posted, posted.note.as_slice()))
             }
             (Kind::Notice, _) => {
                 // A recovery reaches phones; who is linked stands in the thread of the incident that they know of.
                 let message = slack::render(document);
                 let posted = self.api.post(&message, incident.as_ref(), document.recovered, deadline).await?;
-                Ok(self.receipt(&posted, posted.note.as_slice()))
+                Ok(Self::receipt(&posted, posted.note.as_slice()))
             }
         }
     }
@@ -87,7 +87,7 @@ impl SlackBotChannel {
         message
     }
 
-    fn receipt(&self, posted: &Posted, notes: &[String]) -> Receipt {
+    fn receipt(posted: &Posted, notes: &[String]) -> Receipt {
         Receipt {
             channel: SlackApi::NAME.to_owned(),
             reference: Some(format!("{}:{}", posted.channel, posted.ts.as_str())),

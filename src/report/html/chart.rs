@@ -101,8 +101,8 @@ fn draw(chart: &Chart, drawn: &mut String, size: (u32, u32), marks: usize) -> Ou
         .build_cartesian_2d(times, values)?;
     if let Some(normal) = chart.normal {
         // A range of one value is still to be seen.
-        let least = (values.high - values.low) / 80.0;
-        let top = normal.high.max(normal.low + least);
+        let smallest = (values.high - values.low) / 80.0;
+        let top = normal.high.max(normal.low + smallest);
         let band = [(first, values.within(normal.low)), (last, values.within(top))];
         area.draw_series([Rectangle::new(band, BAND.filled())])?;
     }

@@ -117,17 +117,17 @@ fn tags(page: &str) -> Vec<String> {
 /// A document with the text in every place.
 fn filled(text: &str) -> Document {
     let line = || Line(vec![Span::Text(text.into()), Span::Bold(text.into()), Span::Code(text.into())]);
-    let link = || Span::Link { label: text.into(), url: text.into() };
+    let anchor = || Span::Link { label: text.into(), url: text.into() };
     Document {
         push: text.into(),
         title: line(),
         condition: line(),
         verdict: line(),
-        statement: vec![line().with(link())],
+        statement: vec![line().with(anchor())],
         impact: vec![line()],
         sections: vec![Section { heading: text.into(), marks: Marks::Bullets, items: vec![line()] }],
         limits: vec![line()],
-        links: vec![link()],
+        links: vec![anchor()],
         footer: vec![line()],
         details: vec![Detail {
             topic: Topic::Other,

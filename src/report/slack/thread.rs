@@ -32,7 +32,7 @@ fn message(document: &Document, is_wanted: impl Fn(Part) -> bool) -> Value {
         blocks.push(section(&push(document)));
     }
     blocks.truncate(MOST_BLOCKS);
-    posted(&push(document), blocks)
+    posted(&push(document), &blocks)
 }
 
 fn blocks_of(group: &Group) -> Vec<Value> {
@@ -54,7 +54,7 @@ pub fn details(document: &Document) -> Vec<Value> {
         }
     }
     let text = format!("Details of run {}", escaped(&document.run_id));
-    messages.into_iter().map(|blocks| posted(&text, blocks)).collect()
+    messages.iter().map(|blocks| posted(&text, blocks)).collect()
 }
 
 fn detail_blocks(detail: &Detail) -> Vec<Value> {
@@ -86,6 +86,6 @@ fn code_blocks(code: &str) -> Vec<Value> {
     texts.iter().map(|text| section(&format!("```\n{text}\n```"))).collect()
 }
 
-fn posted(text: &str, blocks: Vec<Value>) -> Value {
+fn posted(text: &str, blocks: &[Value]) -> Value {
     json!({ "text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
 }

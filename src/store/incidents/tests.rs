@@ -45,7 +45,7 @@ fn names(members: &[Member]) -> Vec<&str> {
 }
 
 async fn reported(store: &dyn Store, arrival: &Arrival) {
-    let reported = Reported { outcome: "cause_shown".into(), receipts: Vec::new() };
+    let reported = Reported { outcome: "cause_shown".into(), receipts: Vec::new(), recovered: false };
     report(store, &arrival.first.event, reported).await.unwrap();
 }
 
@@ -127,7 +127,7 @@ async fn another_resource_a_later_alarm_and_what_comes_after_the_recovery_open_a
     assert!(matches!(join(&store, &arrival("c", 900, "fn", &[])).await, Ok(Joined::Linked(..))));
     let late = arrival("d", 901, "fn", &[]);
     assert_eq!(join(&store, &late).await, Ok(Joined::Opened));
-    assert!(matches!(recover(&store, &late.series).await, Ok(Recovery::Ends(_))));
+    assert!(matches!(recover(&store, &late.series, at(5_000)).await, Ok(Recovery::Ends(_))));
     assert_eq!(join(&store, &arrival("e", 950, "fn", &[])).await, Ok(Joined::Opened));
 }
 
@@ -155,11 +155,32 @@ async fn the_recovery_of_the_first_alarm_ends_the_incident_once_and_a_members_is
     let (first, member) = (arrival("a", 0, "fn", &[]), arrival("b", 5, "fn", &[]));
     join(&store, &first).await.unwrap();
     join(&store, &member).await.unwrap();
-    assert!(matches!(recover(&store, &member.series).await, Ok(Recovery::Member(_))));
-    let Ok(Recovery::Ends(ended)) = recover(&store, &first.series).await else { panic!("not ended") };
+    assert!(matches!(recover(&store, &member.series, at(5_000)).await, Ok(Recovery::Member(_))));
+    let Ok(Recovery::Ends(ended)) = recover(&store, &first.series, at(5_000)).await else {
+        panic!("not ended")
+    };
     assert_eq!(names(&ended.members), ["b"]);
-    assert_eq!(recover(&store, &first.series).await, Ok(Recovery::Unknown));
-    assert_eq!(recover(&store, &SeriesKey::new("stranger", None)).await, Ok(Recovery::Unknown));
+    assert_eq!(recover(&store, &first.series, at(5_000)).await, Ok(Recovery::Unknown));
+    assert_eq!(recover(&store, &SeriesKey::new("stranger", None), at(5_000)).await, Ok(Recovery::Unknown));
+}
+
+#[tokio::test]
+async fn a_recovery_that_the_report_tells_is_not_told_again() {
+    for (told, later, ends) in
+        [(None, 100, false), (None, 1_000, true), (Some(true), 100, false), (Some(false), 100, true)]
+    {
+        let store = MemoryStore::default();
+        let first = arrival("a", 0, "fn", &[]);
+        join(&store, &first).await.unwrap();
+        if let Some(recovered) = told {
+            let reported = Reported { outcome: "cause_shown".into(), receipts: Vec::new(), recovered };
+            report(&store, &first.first.event, reported).await.unwrap();
+        }
+        let recovery = recover(&store, &first.series, at(later)).await.unwrap();
+        assert_eq!(matches!(recovery, Recovery::Ends(_)), ends, "{told:?} {later} {recovery:?}");
+        // Either way it is over.
+        assert_eq!(join(&store, &arrival("b", 20, "fn", &[])).await, Ok(Joined::Opened));
+    }
 }
 
 #[tokio::test]

@@ -257,7 +257,7 @@ async fn a_message_that_may_have_arrived_is_not_posted_twice() {
 
 #[tokio::test]
 async fn a_slow_slack_is_given_up_at_the_deadline_and_not_asked_twice() {
-    let slow = Some(Duration::from_secs(600));
+    let slow = Some(Duration::from_mins(10));
     let (emulator, api) = with(SlackOptions { slow, ..SlackOptions::default() }).await;
     let deadline = Deadline::after(Duration::from_millis(300));
     let error = api.post(&hello(), None, false, deadline).await.unwrap_err();
