@@ -206,8 +206,6 @@ struct Worked {
     /// What is posted; `None` where another run's message tells it.
     document: Option<Document>,
     spent: Spent,
-    /// Where the card of the incident stands that a notice belongs to.
-    incident: Vec<Receipt>,
 }
 
 /// Returns a record as it is now.
@@ -227,6 +225,8 @@ struct Run<'a> {
     why: Why,
     /// Names of other alarms that this run answers as well.
     also: Vec<String>,
+    /// Held while the record is kept.
+    saving: tokio::sync::Mutex<()>,
 }
 
 impl Run<'_> {
@@ -239,31 +239,35 @@ impl Run<'_> {
             as_of: self.incident.as_of.to_string(),
         });
         // An earlier try that died after composing the report left it here: only the posting is still to be done.
-        let Worked { record, document, spent, incident } = match earlier {
+        let Worked { record, document, spent } = match earlier {
             Some(earlier) if earlier.document.is_some() => match self.composed(&earlier) {
                 Some(mut document) => {
                     // It tells a state that is a try old; what is posted must be true now.
-                    if self.is_alarm() {
+                    if self.is_alarm() && earlier.outcome.as_deref().is_some_and(is_report) {
                         let condition = self.read_again(&self.reader(self.deadline)).await;
                         compose::renew(&mut document, &self.incident, &condition);
                     }
                     let (document, spent) = (Some(document), Spent::default());
-                    Worked { record: earlier, document, spent, incident: Vec::new() }
+                    Worked { record: earlier, document, spent }
                 }
                 None => Box::pin(self.investigate(watch, None)).await,
             },
             earlier => Box::pin(self.investigate(watch, earlier)).await,
         };
         let outcome = record.outcome.clone();
-        let summary = self.end(record, document, &incident).await;
+        let summary = self.end(record, document).await;
         if let Ok(summary) = &summary
             && outcome.as_deref().is_some_and(is_report)
         {
             let (outcome, receipts) = (outcome.clone().unwrap_or_default(), summary.delivered.clone());
             let recovered = summary.document.as_ref().is_some_and(|document| document.recovered);
             let reported = Reported { outcome, receipts, recovered };
-            let kept = incidents::report(self.services.store.as_ref(), &self.incident.event, reported).await;
-            self.remembered(kept, "alarms that are linked later do not know the report");
+            let event = &self.incident.event;
+            let kept = incidents::report(self.services.store.as_ref(), event, reported).await;
+            let kept = self.remembered(kept, "alarms that are linked later do not know the report");
+            if let Some(at) = kept.flatten() {
+                self.tell_recovery(at, &summary.run_id, &summary.delivered).await;
+            }
         }
         // A report that nobody received is no success, whatever it says.
         let outcome = if summary.is_ok() { outcome.unwrap_or_default() } else { "undelivered".into() };
@@ -322,6 +326,7 @@ impl Run<'_> {
             outcome: None,
             document: None,
             receipts,
+            below: Vec::new(),
         };
         // An alarm on the agent itself asks nothing of the store either.
         let is_remembered = self.why == Why::StateChange && !(self.is_alarm() && self.is_own());
@@ -338,6 +343,8 @@ impl Run<'_> {
                 return Self::told(record, Notice::With(Box::new(document), incident));
             }
         };
+        let mut record = record;
+        record.below = second_look.as_ref().map(|open| open.receipts()).unwrap_or_default();
         let case = Open { watch, earlier, second_look, record: Mutex::new(record), view: Mutex::default() };
         // Boxed, as the state of a whole run is large.
         Box::pin(self.work_with_facts_first(&case)).await
@@ -407,7 +414,7 @@ impl Run<'_> {
         });
         let outcome = compose::outcome_name(asked.investigation.as_ref(), self.why.question().is_some());
         record.outcome = Some(outcome.to_owned());
-        Worked { record, document: Some(document), spent: asked.spent, incident: Vec::new() }
+        Worked { record, document: Some(document), spent: asked.spent }
     }
 
     /// Returns the other alarms that the report answers: those of the same event, and those that have joined its incident.
@@ -453,12 +460,7 @@ impl Run<'_> {
     }
 
     /// Keeps what came of the run and posts it, where it is this run's to post.
-    async fn end(
-        &self,
-        record: RunRecord,
-        document: Option<Document>,
-        incident: &[Receipt],
-    ) -> Result<RunSummary, HandlerError> {
+    async fn end(&self, record: RunRecord, document: Option<Document>) -> Result<RunSummary, HandlerError> {
         let record = Mutex::new(record);
         let Some(mut document) = document else {
             self.keep(&record, Stage::Delivery, None).await;
@@ -468,12 +470,16 @@ impl Run<'_> {
         self.services.config.readers.fit(&mut document);
         let is_report = locked(&record).outcome.as_deref().is_some_and(is_report);
         let kind = if is_report { Kind::Report } else { Kind::Notice };
-        let (receipts, undelivered) =
-            self.post(&document, kind, &locked(&record), incident, self.deadline).await;
+        let known = locked(&record);
+        let (mut receipts, undelivered) = self.post(&document, kind, &known, self.deadline).await;
         if receipts.is_empty() && !undelivered.is_empty() {
             let reasons = undelivered.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             return Err(HandlerError::Undelivered { alarm: self.incident.alarm.name.clone(), reasons });
         }
+        // A card that could not be edited stays where it is, and what belongs to it goes there.
+        let is_left = |card: &&Receipt| !receipts.iter().any(|receipt| receipt.channel == card.channel);
+        let left: Vec<Receipt> = known.receipts.iter().filter(is_left).cloned().collect();
+        receipts.extend(left);
         record.lock().unwrap_or_else(PoisonError::into_inner).receipts = receipts;
         self.keep(&record, Stage::Delivery, Some(&document)).await;
         Ok(self.summary(&record, Some(document), undelivered))
@@ -485,10 +491,9 @@ impl Run<'_> {
         document: &Document,
         kind: Kind,
         record: &RunRecord,
-        incident: &[Receipt],
         deadline: Deadline,
     ) -> (Vec<Receipt>, Vec<DeliveryError>) {
-        let posting = Posting { document, kind, already: &record.receipts, incident };
+        let posting = Posting { document, kind, already: &record.receipts, incident: &record.below };
         let deadline = deadline.less(Duration::from_millis(500));
         let delivering = deliver_all(&self.services.channels, posting, deadline, self.observer);
         let results = self
@@ -519,7 +524,7 @@ impl Run<'_> {
             alarm: self.incident.alarm.name.clone(),
             outcome: record.outcome.unwrap_or_default(),
             document,
-            delivered: record.receipts,
+            delivered: record.receipts.into_iter().filter(|receipt| !receipt.facts).collect(),
             undelivered,
         }
     }
@@ -544,6 +549,8 @@ impl Run<'_> {
 
     /// Keeps the record; a store that fails costs the continuation, never the report.
     async fn keep(&self, record: &Mutex<RunRecord>, stage: Stage, document: Option<&Document>) {
+        // In order: an older state must not be written over a newer one.
+        let _turn = self.saving.lock().await;
         let kept = {
             let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
             record.stage = stage;

@@ -371,4 +371,7 @@ pub struct RunRecord {
     pub document: Option<serde_json::Value>,
     /// Channels that took it.
     pub receipts: Vec<Receipt>,
+    /// Where the card of the incident stands that its message belongs to.
+    #[serde(default)]
+    pub below: Vec<Receipt>,
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::id::{EventKey, SeriesKey};
+use crate::id::{EventKey, Seed, SeriesKey};
 use crate::run::RunRecord;
 
 /// Leases and records of runs, and small items that all processes share.
@@ -62,7 +62,7 @@ pub struct Change {
 }
 
 /// Tries of a write that others were faster with: each lost one is one that another process won.
-const MOST_TRIES: u32 = 20;
+const MOST_TRIES: u32 = 40;
 
 /// Changes one item by what it holds. `change` sees the item as it is, again each time another process was faster, and
 /// returns what the caller wants to know of it; an item that is missing or of another version begins at its default.
@@ -77,7 +77,7 @@ where
     T: Serialize + DeserializeOwned + Default,
 {
     let keys = [key.to_owned()];
-    for _ in 0..MOST_TRIES {
+    for attempt in 0..MOST_TRIES {
         let item = store.read(&keys).await?.into_iter().next().flatten();
         let seen = item.as_ref().map(|item| item.version);
         let before = item.map(|item| item.value);
@@ -93,9 +93,20 @@ where
         if store.write(&[Change { key, seen, value, kept }]).await? {
             return Ok(told);
         }
+        lose(attempt).await;
     }
     Err(StoreError { operation: "write", reason: format!("{key} was changed by others {MOST_TRIES} times") })
 }
+
+/// Waits a little after a write that another process was faster with, longer each time and not all for the same time.
+async fn lose(attempt: u32) {
+    let most = LONGEST_PAUSE.min(SHORTEST_PAUSE * (attempt + 1));
+    tokio::time::sleep(most.mul_f64(Seed::random().generator().f64())).await;
+}
+
+/// The most that is waited after a first lost write, and after many.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// What cannot be written as JSON is a defect of the program; it costs the item and not the run.
 fn unfit(error: &serde_json::Error) -> StoreError {

@@ -173,7 +173,7 @@ impl Place {
                 answer => Some(answer.map(drop)),
             }
         };
-        let (tags, alarm, series, listed, found, lines, state) = tokio::join!(
+        let (tags, alarm, series, listed, found, lines, state, callers) = tokio::join!(
             tags,
             telemetry.alarm("sre-agent-doctor-probe"),
             telemetry.metrics(&metrics),
@@ -181,6 +181,7 @@ impl Place {
             telemetry.log_group(&group),
             telemetry.log_events(&logs),
             telemetry.function(function),
+            telemetry.callers(function),
         );
         let mut tried = vec![
             ("cloudwatch:DescribeAlarms", alarm.map(drop)),
@@ -189,6 +190,11 @@ impl Place {
             ("logs:DescribeLogGroups", found.map(drop)),
             ("logs:FilterLogEvents", lines.map(drop)),
             ("lambda:ListVersionsByFunction", state.map(drop)),
+            // Two calls; the one that fails names itself.
+            (
+                callers.as_ref().map_or_else(|error| error.operation, |_| "lambda:GetPolicy"),
+                callers.map(drop),
+            ),
         ];
         tried.extend(tags.map(|answer| ("cloudwatch:ListTagsForResource", answer)));
         tried

@@ -86,7 +86,8 @@ impl DynamoDbStore {
     /// Returns how the table answers a question that changes nothing; the error is the reason.
     pub async fn probe(&self) -> Result<(), StoreError> {
         let asked = self.client.get_item().table_name(&self.table).key(KEY, text("probe")).send().await;
-        asked.map(drop).map_err(|error| failed("probe", &words(&error, 200)))
+        asked.map_err(|error| failed("probe", &words(&error, 200)))?;
+        self.items(&["probe".to_owned()]).await.map(drop)
     }
 
     async fn lease(&self, event: &EventKey, lease: Duration) -> Result<Begin, StoreError> {
@@ -309,7 +310,16 @@ fn was_faster(error: &SdkError<TransactWriteItemsError>) -> bool {
             let reasons = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
             let mut causes = reasons.filter(|code| *code != "None").peekable();
             causes.peek().is_some()
-                && causes.all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+                && causes.all(|code| {
+                    // One that was refused for load is as good as lost: whoever lost waits and tries again.
+                    matches!(
+                        code,
+                        "ConditionalCheckFailed"
+                            | "TransactionConflict"
+                            | "ThrottlingError"
+                            | "ProvisionedThroughputExceeded"
+                    )
+                })
         }
         Some(error) => error.is_transaction_in_progress_exception(),
         None => false,
@@ -383,6 +393,7 @@ mod tests {
             outcome: Some("cause_shown".into()),
             document: Some(document),
             receipts: Vec::new(),
+            below: Vec::new(),
         }
     }
 

@@ -80,8 +80,12 @@ async fn policy(client: &Client, name: &str) -> Result<Option<String>, Telemetry
 /// A function has few; more than one page of them links no better.
 async fn event_sources(client: &Client, name: &str) -> Result<Vec<String>, TelemetryError> {
     let asked = client.list_event_source_mappings().function_name(name).send().await;
-    let answer = asked.map_err(|error| telemetry(LIST_EVENT_SOURCES, &error))?;
-    let mappings = answer.event_source_mappings.unwrap_or_default();
+    let mappings = match asked.map_err(|error| telemetry(LIST_EVENT_SOURCES, &error)) {
+        Ok(answer) => answer.event_source_mappings.unwrap_or_default(),
+        // What there is not is fed by nothing.
+        Err(error) if error.status == Status::Missing => Vec::new(),
+        Err(error) => return Err(error),
+    };
     Ok(mappings.into_iter().filter_map(|mapping| mapping.event_source_arn).collect())
 }
 

@@ -37,7 +37,10 @@ pub(super) async fn work(wanted: Vec<Wanted>, deadline: Deadline, services: &Ser
             outcomes
         })
     });
-    stream::iter(lanes).buffered(MOST_LANES).concat().await
+    // A lane that waits for its turn to tell must not keep the others from beginning.
+    let mut outcomes = stream::iter(lanes).buffer_unordered(MOST_LANES).concat().await;
+    outcomes.sort_by_key(|(record, _)| *record);
+    outcomes
 }
 
 /// Sorts alarms into lanes, one a resource. Lanes and what is in them keep the order of the event.
@@ -135,6 +138,7 @@ async fn merged(alarm: &Alarm, lead: &RunSummary, services: &Services) -> RunSum
         outcome: Some("merged".into()),
         document: None,
         receipts: lead.delivered.clone(),
+        below: Vec::new(),
     };
     if let Err(error) = services.store.save(&record).await {
         services.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
@@ -212,7 +216,8 @@ async fn run(
         }
     };
     let reserve = services.config.reserve(deadline.time_left());
-    let work = Run { services, observer: &observer, deadline, reserve, seed, incident, why, also };
+    let saving = tokio::sync::Mutex::new(());
+    let work = Run { services, observer: &observer, deadline, reserve, seed, incident, why, also, saving };
     // A panic must give the lease back, or the retry would find the event "in progress".
     let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
     if let Err(error) = services.store.release(&event).await {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt};
 use jiff::SignedDuration;
 
 use super::{Run, Why};
 use crate::alarm::{Alarm, AlarmState};
 use crate::clock::{Clock, Timestamp};
-use crate::id::{RunId, SeriesKey};
+use crate::id::{EventKey, RunId, SeriesKey};
 use crate::playbook::{self, ChangeSource};
 use crate::report::compose::Earlier;
 use crate::run::RunEvent;
@@ -23,6 +24,9 @@ const NEIGHBOURS_TIME: Duration = Duration::from_secs(2);
 
 /// Most neighbours under which an incident stands; a function that more may call is everybody's.
 const MOST_NEIGHBOURS: usize = 20;
+
+/// Alarms of an incident whose state is read at once.
+const AT_ONCE: usize = 10;
 
 /// What an alarm's incident makes of it.
 pub(super) enum Part {
@@ -42,7 +46,8 @@ impl Run<'_> {
         let record = self.remembered(latest, "what was reported before is not known")??;
         let told = |at: &str| record.document.as_ref().and_then(|document| document.pointer(at));
         if record.outcome.as_deref() == Some("firing_again") {
-            return serde_json::from_value(told("/data/earlier")?.clone()).ok();
+            let earlier: Earlier = serde_json::from_value(told("/data/earlier")?.clone()).ok()?;
+            return Some(Earlier { again: record.event.changed_at(), ..earlier });
         }
         let went_off = record.event.changed_at().filter(|at| *at <= self.incident.alarm.changed_at)?;
         let lead = told("/data/lead/entity").and_then(serde_json::Value::as_str);
@@ -51,6 +56,7 @@ impl Run<'_> {
             run_id: record.run_id.clone(),
             outcome: record.outcome.clone()?,
             lead: lead.map(str::to_owned),
+            again: None,
             receipts: record.receipts.clone(),
         })
     }
@@ -86,10 +92,15 @@ impl Run<'_> {
                 let Some(first) = &incident.first else { return Part::Silent };
                 let event = &self.incident.event;
                 let untold = incidents::take_turn(store, &first.event, event, Clock::Wall.now()).await;
-                let members = self.remembered(untold, "the linked alarms may be told twice");
                 let mine = |member: &&Member| member.event == *event;
-                let members =
-                    members.unwrap_or_else(|| incident.members.iter().filter(mine).cloned().collect());
+                let (incident, members) = match self.remembered(untold, "the linked alarms may be told twice")
+                {
+                    Some((incident, members)) => (Box::new(incident), members),
+                    None => {
+                        let mine = incident.members.iter().filter(mine).cloned().collect();
+                        (incident, mine)
+                    }
+                };
                 if members.is_empty() { Part::Silent } else { Part::Tells(incident, members) }
             }
         }
@@ -97,23 +108,43 @@ impl Run<'_> {
 
     /// Returns what the recovery of the alarm ends.
     pub(super) async fn recovery(&self) -> Recovery {
-        let now = Clock::Wall.now();
-        let recovered = incidents::recover(self.services.store.as_ref(), &self.incident.series, now).await;
+        let (series, event) = (&self.incident.series, &self.incident.event);
+        let (store, at) = (self.services.store.as_ref(), self.incident.alarm.changed_at);
+        let recovered = incidents::recover(store, series, event, at, Clock::Wall.now()).await;
         self.remembered(recovered, "what the recovery ends is not known").unwrap_or(Recovery::Unknown)
     }
 
-    /// Returns the other alarms of an incident that are in ALARM, as `CloudWatch` has them now.
-    pub(super) async fn still_firing(&self, incident: &OpenIncident) -> Vec<String> {
+    /// Ends an incident that another alarm opened, by this one's recovery; false where it had ended.
+    pub(super) async fn ends(&self, incident: &EventKey) -> bool {
+        let (store, at) = (self.services.store.as_ref(), self.incident.alarm.changed_at);
+        let ended = incidents::end(store, incident, &self.incident.event, at).await;
+        self.remembered(ended, "whether the incident is over is not known").unwrap_or(false)
+    }
+
+    /// Returns the other alarms of an incident, and of `beside`, that are in ALARM, as `CloudWatch` has them now. One that
+    /// cannot be read counts as firing: that it is over is not known.
+    pub(super) async fn still_firing<'a>(
+        &self,
+        incident: &'a OpenIncident,
+        beside: impl Iterator<Item = &'a str>,
+    ) -> Vec<String> {
         let telemetry = &self.services.telemetry;
-        let names: std::collections::BTreeSet<&str> =
-            incident.members.iter().map(|member| member.alarm.as_str()).take(MOST_NEIGHBOURS).collect();
-        let asked = names.into_iter().map(async |name| {
+        let members = incident.members.iter().map(|member| member.alarm.as_str());
+        let mut names: std::collections::BTreeSet<&str> = members.chain(beside).collect();
+        names.remove(self.incident.alarm.name.as_str());
+        let asked = names.into_iter().map(|name| async move {
             let asked = tokio::time::timeout(NEIGHBOURS_TIME, telemetry.alarm(name)).await;
-            let firing =
-                |snapshot: &crate::alarm::AlarmSnapshot| snapshot.alarm.new_state == AlarmState::Alarm;
-            matches!(asked, Ok(Ok(Some(snapshot))) if firing(&snapshot)).then(|| name.to_owned())
+            let is_over = match asked {
+                Ok(Ok(Some(snapshot))) => snapshot.alarm.new_state != AlarmState::Alarm,
+                // An alarm that was deleted fires no more.
+                Ok(Ok(None)) => true,
+                Ok(Err(_)) | Err(_) => false,
+            };
+            (!is_over).then(|| name.to_owned())
         });
-        futures::future::join_all(asked).await.into_iter().flatten().collect()
+        // A few at once: the account's own dashboards ask CloudWatch as well.
+        let firing: Vec<Option<String>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        firing.into_iter().flatten().collect()
     }
 
     /// Tells a store's failure, and goes on without what it would have known.

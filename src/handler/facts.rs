@@ -126,9 +126,7 @@ impl Run<'_> {
             took: case.watch.elapsed(),
         });
         self.services.config.readers.fit(&mut document);
-        let incident = case.second_look.as_ref().map(|open| open.receipts()).unwrap_or_default();
-        let until = self.work_until();
-        let (receipts, _) = self.post(&document, Kind::Facts, &record, &incident, until).await;
+        let (receipts, _) = self.post(&document, Kind::Facts, &record, self.work_until()).await;
         case.record.lock().unwrap_or_else(PoisonError::into_inner).receipts.clone_from(&receipts);
         self.keep(&case.record, Stage::Gather, None).await;
         let store = self.services.store.as_ref();

@@ -1,6 +1,10 @@
 //! What is told and not investigated: recoveries, the agent's own alarms, one that fires again.
 
 use super::{Run, Why, Worked};
+use crate::alarm::AlarmState;
+use crate::clock::Timestamp;
+use crate::delivery::{Kind, Posting, deliver_all};
+use crate::id::RunId;
 use crate::model::budget::Spent;
 use crate::report::Document;
 use crate::report::compose::{self, Earlier};
@@ -30,19 +34,15 @@ impl Run<'_> {
         if self.why != Why::StateChange {
             return None;
         }
-        if !self.is_alarm() {
-            let (first, firing, below) = match self.recovery().await {
-                Recovery::Member(_) | Recovery::Reported => {
-                    return Some(Notice::Silent("recovered_with_incident"));
-                }
-                Recovery::Ends(incident) => {
-                    (incident.first.clone(), self.still_firing(&incident).await, incident.receipts())
-                }
-                Recovery::Unknown => (None, Vec::new(), Vec::new()),
-            };
-            let went_off = first.map(|first| first.went_off).or(earlier.map(|earlier| earlier.went_off));
-            let document = compose::state_change(&self.incident, &record.run_id, earlier, went_off, &firing);
-            return Some(Notice::With(Box::new(document), below));
+        let reported =
+            |earlier: Option<&Earlier>| earlier.map(|earlier| earlier.receipts.clone()).unwrap_or_default();
+        match self.incident.alarm.new_state {
+            AlarmState::Ok => return Some(self.recovered(record, earlier).await),
+            AlarmState::InsufficientData => {
+                let document = compose::state_change(&self.incident, &record.run_id, earlier, None, &[]);
+                return Some(Notice::With(Box::new(document), reported(earlier)));
+            }
+            AlarmState::Alarm => {}
         }
         if self.is_own() {
             let document = compose::own_alarm(&self.incident, &record.run_id);
@@ -64,6 +64,52 @@ impl Run<'_> {
             Notice::Silent(outcome) => (None, Some(outcome.to_owned()), Vec::new()),
         };
         record.outcome = outcome;
-        Worked { record, document, spent: Spent::default(), incident }
+        record.below = incident;
+        Worked { record, document, spent: Spent::default() }
+    }
+
+    /// A change to OK: told once for an incident, by the alarm that opened it, by the last one of it that fired, or by the
+    /// report itself.
+    async fn recovered(&self, record: &RunRecord, earlier: Option<&Earlier>) -> Notice {
+        let (first, firing, below) = match self.recovery().await {
+            Recovery::Reported => return Notice::Silent("recovered_with_incident"),
+            Recovery::Member(open) => {
+                let Some(first) = open.first.clone().filter(|_| open.reported.is_some()) else {
+                    return Notice::Silent("recovered_with_incident");
+                };
+                // An alarm without an OK action never tells that it is over.
+                let others = std::iter::once(first.alarm.as_str());
+                let is_over = self.still_firing(&open, others).await.is_empty();
+                if !is_over || !self.ends(&first.event).await {
+                    return Notice::Silent("recovered_with_incident");
+                }
+                (Some(first), Vec::new(), open.receipts())
+            }
+            Recovery::Ends(open) => {
+                let firing = self.still_firing(&open, std::iter::empty()).await;
+                (open.first.clone(), firing, open.receipts())
+            }
+            Recovery::Unknown => {
+                let below = earlier.map(|earlier| earlier.receipts.clone()).unwrap_or_default();
+                (None, Vec::new(), below)
+            }
+        };
+        let known = earlier.map(|earlier| earlier.again.unwrap_or(earlier.went_off));
+        let went_off = first.map(|first| first.went_off).or(known);
+        let document = compose::state_change(&self.incident, &record.run_id, earlier, went_off, &firing);
+        Notice::With(Box::new(document), below)
+    }
+
+    /// Tells a recovery that came while the report was on its way and that the report does not tell.
+    pub(super) async fn tell_recovery(&self, at: Timestamp, run_id: &RunId, delivered: &[Receipt]) {
+        let mut over = self.incident.clone();
+        over.alarm.old_state = Some(over.alarm.new_state);
+        over.alarm.new_state = AlarmState::Ok;
+        over.alarm.changed_at = at;
+        let mut document =
+            compose::state_change(&over, run_id, None, Some(self.incident.alarm.changed_at), &[]);
+        self.services.config.readers.fit(&mut document);
+        let posting = Posting { document: &document, kind: Kind::Notice, already: &[], incident: delivered };
+        deliver_all(&self.services.channels, posting, self.deadline, self.observer).await;
     }
 }

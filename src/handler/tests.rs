@@ -355,7 +355,7 @@ fn recovered(event: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recovery_during_the_run_is_told_by_the_report_and_by_no_message_of_its_own() {
+async fn a_recovery_during_the_run_is_silent_and_told_after_the_report_where_that_could_not_see_it() {
     let shelf = shelf(Duration::ZERO);
     let services = services(Honest::but_silent_for(&[]), Arc::clone(&shelf));
     let (alarm, ok) = (event_of(&[("errors", "fn-1", 1)]), recovered(&event_of(&[("errors", "fn-1", 3)])));
@@ -367,7 +367,11 @@ async fn a_recovery_during_the_run_is_told_by_the_report_and_by_no_message_of_it
     let (run, recovery) = futures::join!(handle(&alarm, deadline, &services), meanwhile);
     assert_eq!(outcomes(&run.unwrap()), [("errors", "cannot_be_shown")]);
     assert_eq!(outcomes(&recovery), [("errors", "recovered_with_incident")]);
-    assert_eq!(shelf.documents.lock().unwrap().len(), 1);
+    let cards: Vec<String> =
+        shelf.documents.lock().unwrap().iter().map(|document| terminal::render(document, false)).collect();
+    assert_eq!(cards.len(), 2, "{cards:?}");
+    assert!(!cards[0].contains("RECOVERED"), "{}", cards[0]);
+    assert!(cards[1].contains("RECOVERED"), "{}", cards[1]);
 }
 
 #[tokio::test(start_paused = true)]

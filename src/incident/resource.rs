@@ -58,17 +58,36 @@ impl Resource {
         Resource { namespace: String::new(), name, qualifier: None }
     }
 
-    /// Returns the key of what the alarm watches, as exactly as its dimensions tell: two services of one name in two
-    /// clusters, or behind one load balancer, are not the same.
+    /// Returns the key of what the alarm watches, as exactly as it tells: two services of one name in two clusters, or
+    /// behind one load balancer, are not the same. Where no rule says which dimensions name it, all of them do.
     pub fn key(&self, alarm: &Alarm) -> SeriesKey {
-        let dimensions = alarm.metric().map(|metric| &metric.dimensions);
+        let place = &alarm.place;
+        let key = |name: &str| SeriesKey::of_resource(&place.account, &place.region, &self.namespace, name);
+        let all = |named: &BTreeMap<String, String>| {
+            let pairs: Vec<String> = named.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            pairs.join(",")
+        };
+        let Some(metric) = alarm.metric() else {
+            // What logs into a group is known; of anything else only the alarm and its series are.
+            return match self.namespace.is_empty() {
+                true => key(&format!("{} {}", alarm.name, all(&alarm.attributes))),
+                false => key(&self.name),
+            };
+        };
+        let dimensions = &metric.dimensions;
         let values = |names: &Vec<String>| {
-            let values = names.iter().map(|name| dimensions?.get(name).map(String::as_str));
+            let values = names.iter().map(|name| dimensions.get(name).map(String::as_str));
             Some(values.collect::<Option<Vec<&str>>>()?.join("/"))
         };
-        let identities = self.service().map(|service| service.identities.as_slice()).unwrap_or_default();
-        let name = identities.iter().find_map(values).unwrap_or_else(|| self.name.clone());
-        SeriesKey::of_resource(&alarm.place.account, &alarm.place.region, &self.namespace, &name)
+        let Some(service) = self.service() else {
+            return key(&if dimensions.is_empty() { alarm.name.clone() } else { all(dimensions) });
+        };
+        if let Some(name) = service.identities.iter().find_map(values) {
+            return key(&name);
+        }
+        let is_named = service.identities.is_empty()
+            && (dimensions.contains_key(&service.resource_dimension) || self.qualifier.is_some());
+        if is_named || dimensions.is_empty() { key(&self.name) } else { key(&all(dimensions)) }
     }
 
     /// Returns the name as a person reads it: of an ARN what stands behind the last colon.
@@ -170,6 +189,42 @@ mod tests {
         };
         assert_eq!(title("arn:aws:states:us-east-1:123456789012:stateMachine:orders"), "orders");
         assert_eq!(title("invoice-render"), "invoice-render");
+    }
+
+    #[test]
+    fn the_key_of_a_resource_is_as_exact_as_what_names_it() {
+        let key = |namespace: &str, dimensions: &[(&str, &str)]| {
+            let dimensions: Vec<_> = dimensions
+                .iter()
+                .map(|(name, value)| serde_json::json!({"name": name, "value": value}))
+                .collect();
+            let event = serde_json::json!({
+                "AlarmName": "the-alarm", "NewStateValue": "ALARM",
+                "AlarmArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:the-alarm",
+                "StateChangeTime": "2026-11-24T03:05:22.704+0000",
+                "Trigger": {"Namespace": namespace, "MetricName": "M", "Statistic": "SUM", "Dimensions": dimensions},
+            });
+            match parse_event(event.to_string().as_bytes()).records.into_iter().next() {
+                Some(WakeUp::Alarm(alarm)) => Resource::of(&alarm).key(&alarm).to_string(),
+                other => panic!("no alarm: {other:?}"),
+            }
+        };
+        let same = |namespace: &str, one: &[(&str, &str)], other: &[(&str, &str)]| {
+            key(namespace, one) == key(namespace, other)
+        };
+        // An alias or a version is a part of its function.
+        let version = [("FunctionName", "f"), ("Resource", "f:live"), ("ExecutedVersion", "58")];
+        assert!(same("AWS/Lambda", &[("FunctionName", "f")], &version));
+        assert!(same("AWS/Lambda", &[("FunctionName", "f")], &[("Resource", "f:live")]));
+        let service = |cluster| [("ClusterName", cluster), ("ServiceName", "web")];
+        assert!(!same("AWS/ECS", &service("prod"), &service("staging")));
+        let group = |name| [("LoadBalancer", "app/shop/1"), ("TargetGroup", name)];
+        assert!(!same("AWS/ApplicationELB", &group("targetgroup/a/1"), &group("targetgroup/b/2")));
+        // Without a row no dimension is known to be the name: an account's id would be everybody's.
+        let domain = |name| [("ClientId", "123456789012"), ("DomainName", name)];
+        assert!(!same("AWS/ES", &domain("orders"), &domain("payments")));
+        let stage = |service| [("Environment", "prod"), ("Service", service)];
+        assert!(!same("Shop", &stage("orders"), &stage("payments")));
     }
 
     fn named(name: &str) -> (String, Option<String>) {

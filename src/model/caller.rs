@@ -420,7 +420,7 @@ impl Caller {
         let result = answered.unwrap_or_else(|_| Err(timed_out("no answer in the time given")));
         let took = watch.elapsed();
         match (place, &result) {
-            (Some(place), Ok(reply)) => place.answered(reply.usage),
+            (Some(place), Ok(reply)) => place.answered(reply.usage).await,
             (Some(place), Err(error)) => place.failed(error).await,
             (None, _) => {}
         }

@@ -145,8 +145,16 @@ impl Entrance {
                 None | Some(Some(Duration::ZERO)) => {
                     return Ok(Place { entrance: self, ticket, permit, waited: watch.elapsed() });
                 }
-                // Others were faster: what they sent counts from here on.
-                Some(Some(_)) => ticket.give_back(),
+                // Others were faster: their requests take the places until then.
+                Some(Some(wait)) => {
+                    ticket.give_back();
+                    drop(permit);
+                    if wait + shortest_call > deadline.time_left() {
+                        return Err(NoPlace::TooLate(wait));
+                    }
+                    waiting(wait);
+                    tokio::time::sleep(wait).await;
+                }
                 Some(None) => return Err(NoPlace::TooLarge),
             }
         }
@@ -155,11 +163,17 @@ impl Entrance {
 
 impl Place<'_> {
     /// Ends the call with an answer: it is counted as it was, and the gate widens.
-    pub fn answered(self, usage: Usage) {
+    pub async fn answered(self, usage: Usage) {
         let output = usage.output.saturating_mul(self.entrance.burn_down);
-        self.ticket.settle(usage.input + usage.cache_write + output);
+        let tokens = usage.input + usage.cache_write + output;
+        self.ticket.settle(tokens);
         drop(self.permit);
         self.entrance.gate.widen();
+        // Where nothing is known of tokens, what they were is of no use to anybody.
+        if let Some(shared) = self.entrance.shared.as_ref().filter(|_| self.entrance.quota().tokens.is_some())
+        {
+            self.entrance.seen(shared.settle(self.ticket.id(), tokens).await);
+        }
     }
 
     /// Ends the call with an error; throttling narrows the gate and teaches the pace.

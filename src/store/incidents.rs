@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Change, Item, Store, StoreError, unfit, update};
+use super::{Change, Item, Store, StoreError, lose, unfit, update};
 use crate::clock::Timestamp;
 use crate::id::{EventKey, RunId, SeriesKey};
 use crate::run::Receipt;
@@ -27,6 +27,9 @@ const KEPT: Duration = Duration::from_hours(14 * 24);
 
 /// How long a key leads to an incident: events may come late, as long as a topic or a queue tries.
 const KEY_KEPT: Duration = Duration::from_hours(24);
+
+/// Most alarms that an incident names: an item holds 400 KB and is written anew with each of them, and nobody reads so many.
+const MOST_MEMBERS: usize = 150;
 
 /// Tries to open or join before the alarm is investigated by itself; each lost one is one that another alarm won.
 const MOST_TRIES: u32 = 60;
@@ -50,12 +53,18 @@ pub struct OpenIncident {
     pub first: Option<First>,
     /// Set when that alarm has recovered, or was none: nothing belongs to it any more.
     pub closed: bool,
+    /// The recovery that ended it.
+    #[serde(default)]
+    ended: Option<Ended>,
     /// Where the facts card stands, before there is a report.
     pub card: Vec<Receipt>,
     /// What was reported, once it was.
     pub reported: Option<Reported>,
     /// The other alarms, in order of their coming.
     pub members: Vec<Member>,
+    /// How many have come that are not named, because an item holds no more.
+    #[serde(default)]
+    beyond: u32,
     /// When it was opened, by the calendar clock.
     opened_at: Option<Timestamp>,
     /// When a line on members was told last, by the same clock.
@@ -64,6 +73,14 @@ pub struct OpenIncident {
     teller: Option<(EventKey, Timestamp)>,
     /// The alarm whose metric moved first, and for which the incident is looked at again.
     looked_again: Option<EventKey>,
+}
+
+/// How an incident ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Ended {
+    /// The change to OK.
+    event: EventKey,
+    at: Timestamp,
 }
 
 /// The alarm that opened an incident.
@@ -104,6 +121,9 @@ pub struct Member {
     pub because: String,
     /// Whether a line or the report has told it.
     pub told: bool,
+    /// The alarm that told it, or was about to: it tells the same ones when it is tried again.
+    #[serde(default)]
+    told_by: Option<EventKey>,
 }
 
 /// An alarm that asks whether it belongs to an open incident.
@@ -162,7 +182,8 @@ pub enum Recovery {
 
 /// Opens an incident for the alarm, or finds the one that it belongs to.
 pub async fn join(store: &dyn Store, arrival: &Arrival) -> Result<Joined, StoreError> {
-    for _ in 0..MOST_TRIES {
+    let mut known_home = None;
+    for attempt in 0..MOST_TRIES {
         let keys: Vec<String> =
             arrival.own.iter().chain(&arrival.near).map(|key| key_item(&key.key)).collect();
         let leads = store.read(&keys).await?;
@@ -176,11 +197,9 @@ pub async fn join(store: &dyn Store, arrival: &Arrival) -> Result<Joined, StoreE
             }
         }
         let is_mine = |incident: &OpenIncident| incident.is_opened_by(&arrival.first.event);
-        if let Some((_, mine, _)) = open.iter().find(|(_, incident, _)| is_mine(incident)) {
-            // An earlier try of the same alarm opened it. One that was no alarm after all stays closed.
-            if !mine.closed {
-                return Ok(Joined::Opened);
-            }
+        // An earlier try of the same alarm opened it; what has become of it since is kept.
+        if open.iter().any(|(_, incident, _)| is_mine(incident)) {
+            return Ok(Joined::Opened);
         }
         // The alarm that opened it and goes off once more is no part of it: what is to be told of that, or whether it is
         // looked at again, is decided by when it was reported.
@@ -190,15 +209,22 @@ pub async fn join(store: &dyn Store, arrival: &Arrival) -> Result<Joined, StoreE
         // Of several the first to go off: the others are its consequence as likely as not.
         open.sort_by_key(|(_, incident, _)| incident.first.as_ref().map(|first| first.went_off));
         let joined = match open.into_iter().next() {
-            Some((version, incident, because)) => link(store, arrival, version, incident, because).await?,
+            Some((version, incident, because)) => {
+                // That it belongs there is known: a store that fails from here on costs the order of the lines.
+                let alone =
+                    Joined::Linked(Box::new(incident.clone()), Turn::Now(vec![arrival.member(because)]));
+                known_home = Some(alone.clone());
+                link(store, arrival, version, incident, because).await.unwrap_or(Some(alone))
+            }
             None => start(store, arrival, &leads).await?,
         };
         if let Some(joined) = joined {
             return Ok(joined);
         }
+        lose(attempt).await;
     }
     let reason = format!("the incident was changed by others {MOST_TRIES} times");
-    Err(StoreError { operation: "write", reason })
+    known_home.ok_or(StoreError { operation: "write", reason })
 }
 
 /// Tells whoever has come since the last line, after this alarm's time to wait; empty where the report told them all.
@@ -207,35 +233,44 @@ pub async fn take_turn(
     incident: &EventKey,
     teller: &EventKey,
     now: Timestamp,
-) -> Result<Vec<Member>, StoreError> {
+) -> Result<(OpenIncident, Vec<Member>), StoreError> {
     update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| {
         if incident.teller.as_ref().is_some_and(|(known, _)| known == teller) {
             incident.teller = None;
         }
-        let untold = incident.take_untold();
+        let untold = incident.take_untold(teller);
         if !untold.is_empty() {
             incident.line_at = Some(now);
         }
-        untold
+        (incident.clone(), untold)
     })
     .await
 }
 
 /// Returns the members that no line has told, for the report to tell; from then on they count as told.
 pub async fn take_members(store: &dyn Store, incident: &EventKey) -> Result<Vec<Member>, StoreError> {
+    let lead = incident;
     update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| {
-        incident.take_untold();
+        incident.take_untold(lead);
         incident.members.clone()
     })
     .await
 }
 
-/// Remembers what was reported, and where.
-pub async fn report(store: &dyn Store, incident: &EventKey, reported: Reported) -> Result<(), StoreError> {
+/// Remembers what was reported, and where. Returns when the alarm recovered meanwhile, where the report does not tell that
+/// and nobody else will.
+pub async fn report(
+    store: &dyn Store,
+    incident: &EventKey,
+    reported: Reported,
+) -> Result<Option<Timestamp>, StoreError> {
     update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| {
-        if incident.first.is_some() {
-            incident.reported = Some(reported.clone());
+        if incident.first.is_none() {
+            return None;
         }
+        let was_reported = incident.reported.replace(reported.clone()).is_some();
+        let ended = incident.ended.as_ref().map(|ended| ended.at);
+        ended.filter(|_| !was_reported && !reported.recovered)
     })
     .await
 }
@@ -255,32 +290,67 @@ pub async fn close(store: &dyn Store, incident: &EventKey) -> Result<(), StoreEr
     update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| incident.closed = true).await
 }
 
-/// Finds what the recovery of a series ends; an incident of its own is closed by it.
-pub async fn recover(store: &dyn Store, series: &SeriesKey, now: Timestamp) -> Result<Recovery, StoreError> {
+/// Finds what the recovery of a series ends; an incident of its own is closed by it. `ok` is the change to OK, which was
+/// at `at`.
+pub async fn recover(
+    store: &dyn Store,
+    series: &SeriesKey,
+    ok: &EventKey,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Recovery, StoreError> {
     let Some(item) = store.read(&[series_item(series)]).await?.into_iter().next().flatten() else {
         return Ok(Recovery::Unknown);
     };
     let Ok(event) = serde_json::from_value::<EventKey>(item.value) else { return Ok(Recovery::Unknown) };
-    let (incident, was_open) = update(store, &incident_item(&event), KEPT, |incident: &mut OpenIncident| {
-        let is_first = incident
-            .first
-            .as_ref()
-            .is_some_and(|first| first.event.series_of_alarm().as_ref() == Some(series));
-        let was_open = !incident.closed;
-        if is_first && was_open {
-            incident.closed = true;
-            return (incident.clone(), Some(true));
+    update(store, &incident_item(&event), KEPT, |incident: &mut OpenIncident| {
+        let Some(first) = &incident.first else { return Recovery::Unknown };
+        if !incident.is_opened_by_series(series) {
+            return Recovery::Member(Box::new(incident.clone()));
         }
-        (incident.clone(), is_first.then_some(false))
+        // One that comes late is of an earlier firing.
+        if at < first.went_off || (incident.closed && incident.ended.is_none()) {
+            return Recovery::Unknown;
+        }
+        incident.closed = true;
+        let by_this = incident.ended.get_or_insert_with(|| Ended { event: ok.clone(), at }).event == *ok;
+        if by_this && !incident.tells_recovery(now) {
+            Recovery::Ends(Box::new(incident.clone()))
+        } else {
+            Recovery::Reported
+        }
     })
-    .await?;
-    let incident = Box::new(incident);
-    Ok(match (incident.first.is_some(), was_open) {
-        (true, Some(true)) if incident.tells_recovery(now) => Recovery::Reported,
-        (true, Some(true)) => Recovery::Ends(incident),
-        (true, None) => Recovery::Member(incident),
-        (true, Some(false)) | (false, _) => Recovery::Unknown,
+    .await
+}
+
+/// Ends an incident of which no alarm fires any more, by the recovery of one that did not open it; false where it has
+/// ended before.
+pub async fn end(
+    store: &dyn Store,
+    incident: &EventKey,
+    ok: &EventKey,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| {
+        if incident.first.is_none() || (incident.closed && incident.ended.is_none()) {
+            return false;
+        }
+        incident.closed = true;
+        incident.ended.get_or_insert_with(|| Ended { event: ok.clone(), at }).event == *ok
     })
+    .await
+}
+
+impl Arrival {
+    fn member(&self, because: &str) -> Member {
+        Member {
+            event: self.first.event.clone(),
+            alarm: self.first.alarm.clone(),
+            because: because.to_owned(),
+            told: false,
+            told_by: None,
+        }
+    }
 }
 
 impl OpenIncident {
@@ -313,11 +383,31 @@ impl OpenIncident {
         !self.closed && (is_member || self.first.as_ref().is_some_and(is_near))
     }
 
-    fn take_untold(&mut self) -> Vec<Member> {
-        let untold = self.members.iter_mut().filter(|member| !member.told);
+    /// Adds a member; those beyond the most that are named share one entry that counts them.
+    fn add(&mut self, member: Member) {
+        if self.members.len() < MOST_MEMBERS {
+            self.members.push(member);
+            return;
+        }
+        self.beyond += 1;
+        let counted = Member {
+            alarm: format!("{} alarms more", self.beyond),
+            because: format!("beyond the first {MOST_MEMBERS}"),
+            told: false,
+            ..member
+        };
+        self.members.truncate(MOST_MEMBERS);
+        self.members.push(counted);
+    }
+
+    /// Takes the members that nobody has told, for `teller` to tell, and those that it took before.
+    fn take_untold(&mut self, teller: &EventKey) -> Vec<Member> {
+        let is_its = |member: &&mut Member| !member.told || member.told_by.as_ref() == Some(teller);
+        let untold = self.members.iter_mut().filter(is_its);
         untold
             .map(|member| {
                 member.told = true;
+                member.told_by = Some(teller.clone());
                 member.clone()
             })
             .collect()
@@ -330,16 +420,19 @@ impl OpenIncident {
         let before = self.line_at.or(if self.reported.is_none() { self.opened_at } else { None });
         let due = before.and_then(|at| at.checked_add(arrival.pause).ok());
         let wait = due.map(|due| due.duration_since(arrival.now)).filter(SignedDuration::is_positive);
-        let is_mine = self.members.iter().find(|member| member.event == *event);
-        // It was told, or it was to be: whoever did so may have died, and twice is better than never.
-        if let Some(mine) = is_mine.filter(|member| member.told) {
-            return Turn::Now(vec![mine.clone()]);
+        let mine = self.members.iter().find(|member| member.event == *event).cloned();
+        // It was told, or it was to be: whoever did so may have died, and twice is better than never. What it was itself
+        // to tell, it tells.
+        if let Some(mine) = mine.filter(|member| member.told) {
+            let own = self.members.iter().filter(|member| member.told_by.as_ref() == Some(event)).cloned();
+            let own: Vec<Member> = own.collect();
+            return Turn::Now(if own.is_empty() { vec![mine] } else { own });
         }
         let waits = |(teller, until): &(EventKey, Timestamp)| teller != event && *until > arrival.now;
         match wait {
             None => {
                 self.line_at = Some(arrival.now);
-                Turn::Now(self.take_untold())
+                Turn::Now(self.take_untold(event))
             }
             Some(_) if self.teller.as_ref().is_some_and(waits) => Turn::Others,
             Some(wait) => {
@@ -394,10 +487,8 @@ async fn link(
         return Ok(Some(Joined::Linked(Box::new(incident), Turn::Others)));
     }
     if !incident.members.iter().any(|member| member.event == *event) {
-        let alarm = arrival.first.alarm.clone();
         // A second look has a report of its own.
-        let told = is_second_look;
-        incident.members.push(Member { event: event.clone(), alarm, because: because.to_owned(), told });
+        incident.add(Member { told: is_second_look, ..arrival.member(because) });
     }
     let turn = (!is_second_look).then(|| incident.turn(arrival));
     let changes = [

@@ -129,6 +129,7 @@ mod tests {
             outcome: None,
             document: None,
             receipts: Vec::new(),
+            below: Vec::new(),
         }
     }
 

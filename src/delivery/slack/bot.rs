@@ -4,9 +4,9 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::clock::Deadline;
-use crate::delivery::slack::{Posted, SlackApi, SlackError, Ts};
+use crate::delivery::slack::{Posted, Refusal, SlackApi, SlackError, Ts};
 use crate::delivery::{Channel, DeliveryError, Kind, Post, Receipt};
-use crate::report::slack;
+use crate::report::{Document, slack};
 
 /// Posts by a bot's token.
 #[derive(Debug, Clone)]
@@ -24,40 +24,48 @@ impl SlackBotChannel {
 
     async fn post(&self, post: Post<'_>, deadline: Deadline) -> Result<Receipt, SlackError> {
         let document = post.document;
-        let card = post.card.and_then(ts_of);
         let incident = post.incident.and_then(ts_of);
-        match (post.kind, card) {
-            (Kind::Report, Some(card)) => {
-                let posted =
-                    self.api.update(&card, &self.mentioning(slack::render(document)), deadline).await?;
-                let mut notes: Vec<String> = posted.note.iter().cloned().collect();
-                // The card holds the conclusion by now; what follows is worth a note and no failure.
-                if let Err(error) = self.api.post(&slack::reply(document), Some(&card), true, deadline).await
-                {
-                    notes.push(format!("the reply that reaches phones was not posted: {error}"));
-                }
-                notes.extend(self.details(post, &card, deadline).await);
-                Ok(Self::receipt(&posted, &notes))
+        let card = post.card.and_then(ts_of);
+        if let (Kind::Report | Kind::Notice, Some(card)) = (post.kind, &card)
+            && let Some(posted) = self.edit(document, card, deadline).await?
+        {
+            let mut notes: Vec<String> = posted.note.iter().cloned().collect();
+            // A card that stands in an incident's thread has none of its own.
+            let thread = incident.as_ref().unwrap_or(card);
+            // The card holds the conclusion by now; what follows is worth a note and no failure.
+            if let Err(error) = self.api.post(&slack::reply(document), Some(thread), true, deadline).await {
+                notes.push(format!("the reply that reaches phones was not posted: {error}"));
             }
-            (Kind::Report, None) => {
-                let message = self.mentioning(slack::render(document));
-                let posted = self.api.post(&message, incident.as_ref(), true, deadline).await?;
-                let mut notes: Vec<String> = posted.note.iter().cloned().collect();
-                let thread = incident.as_ref().unwrap_or(&posted.ts);
-                notes.extend(self.details(post, thread, deadline).await);
-                Ok(Self::receipt(&posted, &notes))
-            }
-            (Kind::Facts, _) => {
-                let message = self.mentioning(slack::render(document));
-                let posted = self.api.post(&message, incident.as_ref(), true, deadline).await?;
-                Ok(Self::receipt(&posted, posted.note.as_slice()))
-            }
-            (Kind::Notice, _) => {
-                // A recovery reaches phones; who is linked stands in the thread of the incident that they know of.
-                let message = slack::render(document);
-                let posted = self.api.post(&message, incident.as_ref(), document.recovered, deadline).await?;
-                Ok(Self::receipt(&posted, posted.note.as_slice()))
-            }
+            notes.extend(self.details(post, thread, deadline).await);
+            return Ok(Self::receipt(&posted, &notes));
+        }
+        let message = match post.kind {
+            Kind::Report | Kind::Facts => self.mentioning(slack::render(document)),
+            Kind::Notice => slack::render(document),
+        };
+        // Who is linked stands in the thread of the incident that phones know of; everything else reaches them.
+        let outcome = document.data.get("outcome").and_then(Value::as_str);
+        let is_loud = outcome != Some("linked");
+        let posted = self.api.post(&message, incident.as_ref(), is_loud, deadline).await?;
+        let mut notes: Vec<String> = posted.note.iter().cloned().collect();
+        if post.kind == Kind::Report {
+            let thread = incident.as_ref().unwrap_or(&posted.ts);
+            notes.extend(self.details(post, thread, deadline).await);
+        }
+        Ok(Self::receipt(&posted, &notes))
+    }
+
+    /// Replaces a card; `None` where it is gone or too old to be edited, and a new message takes its place.
+    async fn edit(
+        &self,
+        document: &Document,
+        card: &Ts,
+        deadline: Deadline,
+    ) -> Result<Option<Posted>, SlackError> {
+        match self.api.update(card, &self.mentioning(slack::render(document)), deadline).await {
+            Ok(posted) => Ok(Some(posted)),
+            Err(error) if error.refusal() == Some(Refusal::Message) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -95,6 +95,17 @@ impl Shared {
         self.change(|account, now| self.seen(account, now)).await
     }
 
+    /// Counts what an answer really took of the quota.
+    pub(crate) async fn settle(&self, id: u64, tokens: u64) -> Result<Seen, StoreError> {
+        self.change(|account, now| {
+            for entry in account.sent.iter_mut().filter(|entry| entry.id == id) {
+                entry.tokens = tokens;
+            }
+            self.seen(account, now)
+        })
+        .await
+    }
+
     /// Takes a request back that was refused, and learns the rate at which that happened.
     pub(crate) async fn refused(&self, id: u64, exceeded: Exceeded) -> Result<Seen, StoreError> {
         self.change(|account, now| {
@@ -177,6 +188,17 @@ mod tests {
         let tokens = Quota { requests: None, tokens: Some(5) };
         assert_eq!(other.enter(5, 10, tokens).await.unwrap().wait, None);
         assert_eq!(other.look().await.unwrap().sent.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_took_replaces_what_was_reserved_for_it() {
+        let store = Arc::new(MemoryStore::default());
+        let (one, other) = (shared(&store), shared(&store));
+        let tokens = Quota { requests: None, tokens: Some(30_000) };
+        one.enter(1, 20_000, tokens).await.unwrap();
+        assert!(other.enter(2, 20_000, tokens).await.unwrap().wait.is_some_and(|wait| wait > MINUTE / 2));
+        one.settle(1, 5_000).await.unwrap();
+        assert_eq!(other.enter(2, 20_000, tokens).await.unwrap().wait, Some(Duration::ZERO));
     }
 
     #[tokio::test]

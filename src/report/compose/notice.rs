@@ -46,6 +46,10 @@ pub struct Earlier {
     pub outcome: String,
     /// What its computed lead was, where there was one.
     pub lead: Option<String>,
+    /// When it went off again since, where that was told in a line.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub again: Option<Timestamp>,
     /// Where it was reported.
     #[serde(default)]
     pub receipts: Vec<Receipt>,

@@ -73,8 +73,10 @@ fn detail_blocks(detail: &Detail) -> Vec<Value> {
 fn code_blocks(code: &str) -> Vec<Value> {
     let mut texts: Vec<String> = Vec::new();
     for line in clean_block(code).lines() {
-        // The look-alike is no command any more, but a command has no reason to hold three of them.
-        let line: String = escaped(&line.replace("```", "ˋˋˋ")).chars().take(MOST_CODE).collect();
+        // The look-alike is no command any more, but a command has no reason to hold three of them. Cut before it is
+        // escaped: the longest escape takes five characters for one, and a picture two.
+        let line: String = line.replace("```", "ˋˋˋ").chars().take(MOST_CODE / 5).collect();
+        let line = escaped(&line);
         match texts.last_mut() {
             Some(text) if length(text) + length(&line) < MOST_CODE => {
                 text.push('\n');

@@ -49,6 +49,12 @@ async fn reported(store: &dyn Store, arrival: &Arrival) {
     report(store, &arrival.first.event, reported).await.unwrap();
 }
 
+/// The recovery of an alarm at a second.
+async fn recover_at(store: &dyn Store, arrival: &Arrival, second: i64) -> Recovery {
+    let ok = EventKey::new(&arrival.series, "OK", at(second));
+    recover(store, &arrival.series, &ok, at(second), at(second)).await.unwrap()
+}
+
 async fn turn(store: &dyn Store, arrival: &Arrival) -> Turn {
     match join(store, arrival).await.unwrap() {
         Joined::Linked(_, turn) => turn,
@@ -66,14 +72,15 @@ async fn who_comes_while_the_first_is_investigated_is_told_by_the_report_or_by_o
         [("b", 10), ("c", 20), ("d", 65), ("e", 70)].map(|(name, at)| arrival(name, at, "fn", &[]));
     assert_eq!(turn(&store, &b).await, Turn::After(Duration::from_secs(50)));
     assert_eq!(turn(&store, &c).await, Turn::Others);
-    let told = take_turn(&store, &first.first.event, &b.first.event, at(60)).await.unwrap();
+    let (_, told) = take_turn(&store, &first.first.event, &b.first.event, at(60)).await.unwrap();
     assert_eq!(names(&told), ["b", "c"]);
     assert_eq!(turn(&store, &d).await, Turn::After(Duration::from_secs(55)));
     assert_eq!(turn(&store, &e).await, Turn::Others);
     // The report comes before the turn and names all; nothing is left to tell.
     assert_eq!(names(&take_members(&store, &first.first.event).await.unwrap()), ["b", "c", "d", "e"]);
     reported(&store, &first).await;
-    assert_eq!(take_turn(&store, &first.first.event, &d.first.event, at(120)).await, Ok(Vec::new()));
+    let (_, told) = take_turn(&store, &first.first.event, &d.first.event, at(120)).await.unwrap();
+    assert_eq!(told, Vec::new());
     // From then on a line goes at once, where none went within a minute.
     let Turn::Now(told) = turn(&store, &arrival("f", 200, "fn", &[])).await else { panic!("not told") };
     assert_eq!((names(&told), told[0].because.as_str()), (vec!["f"], "by fn"));
@@ -127,7 +134,7 @@ async fn another_resource_a_later_alarm_and_what_comes_after_the_recovery_open_a
     assert!(matches!(join(&store, &arrival("c", 900, "fn", &[])).await, Ok(Joined::Linked(..))));
     let late = arrival("d", 901, "fn", &[]);
     assert_eq!(join(&store, &late).await, Ok(Joined::Opened));
-    assert!(matches!(recover(&store, &late.series, at(5_000)).await, Ok(Recovery::Ends(_))));
+    assert!(matches!(recover_at(&store, &late, 5_000).await, Recovery::Ends(_)));
     assert_eq!(join(&store, &arrival("e", 950, "fn", &[])).await, Ok(Joined::Opened));
 }
 
@@ -155,13 +162,33 @@ async fn the_recovery_of_the_first_alarm_ends_the_incident_once_and_a_members_is
     let (first, member) = (arrival("a", 0, "fn", &[]), arrival("b", 5, "fn", &[]));
     join(&store, &first).await.unwrap();
     join(&store, &member).await.unwrap();
-    assert!(matches!(recover(&store, &member.series, at(5_000)).await, Ok(Recovery::Member(_))));
-    let Ok(Recovery::Ends(ended)) = recover(&store, &first.series, at(5_000)).await else {
-        panic!("not ended")
-    };
+    assert!(matches!(recover_at(&store, &member, 5_000).await, Recovery::Member(_)));
+    let Recovery::Ends(ended) = recover_at(&store, &first, 5_000).await else { panic!("not ended") };
     assert_eq!(names(&ended.members), ["b"]);
-    assert_eq!(recover(&store, &first.series, at(5_000)).await, Ok(Recovery::Unknown));
-    assert_eq!(recover(&store, &SeriesKey::new("stranger", None), at(5_000)).await, Ok(Recovery::Unknown));
+    // Delivered again it ends it again; another recovery, and one of an earlier firing, end nothing.
+    assert!(matches!(recover_at(&store, &first, 5_000).await, Recovery::Ends(_)));
+    assert_eq!(recover_at(&store, &first, 6_000).await, Recovery::Reported);
+    assert_eq!(recover_at(&store, &first, -60).await, Recovery::Unknown);
+    assert_eq!(recover_at(&store, &arrival("stranger", 0, "fn", &[]), 5_000).await, Recovery::Unknown);
+}
+
+#[tokio::test]
+async fn an_incident_of_a_thousand_alarms_names_the_first_and_counts_the_rest() {
+    let store = MemoryStore::default();
+    let first = arrival("a", 0, "fn", &[]);
+    join(&store, &first).await.unwrap();
+    reported(&store, &first).await;
+    let mut told = Vec::new();
+    for number in 0..1_000 {
+        let member = Arrival { now: at(100 * number), ..arrival(&format!("m{number}"), 5, "fn", &[]) };
+        let Turn::Now(members) = turn(&store, &member).await else { panic!("{number} is not told") };
+        told.extend(members);
+    }
+    assert_eq!(told.len(), 1_000);
+    assert_eq!(names(&told[149..151]), ["m149", "1 alarms more"]);
+    assert_eq!(told[999].alarm, "850 alarms more");
+    let incident = store.read(&[incident_item(&first.first.event)]).await.unwrap().remove(0).unwrap();
+    assert!(incident.value.to_string().len() < 100_000, "{}", incident.value.to_string().len());
 }
 
 #[tokio::test]
@@ -176,11 +203,50 @@ async fn a_recovery_that_the_report_tells_is_not_told_again() {
             let reported = Reported { outcome: "cause_shown".into(), receipts: Vec::new(), recovered };
             report(&store, &first.first.event, reported).await.unwrap();
         }
-        let recovery = recover(&store, &first.series, at(later)).await.unwrap();
+        let recovery = recover_at(&store, &first, later).await;
         assert_eq!(matches!(recovery, Recovery::Ends(_)), ends, "{told:?} {later} {recovery:?}");
         // Either way it is over.
         assert_eq!(join(&store, &arrival("b", 20, "fn", &[])).await, Ok(Joined::Opened));
     }
+}
+
+#[tokio::test]
+async fn a_recovery_while_the_report_is_made_is_handed_to_it_and_the_last_members_can_end_the_incident() {
+    let reported = |recovered| Reported { outcome: "x".into(), receipts: Vec::new(), recovered };
+    for (tells, handed) in [(true, None), (false, Some(at(30)))] {
+        let store = MemoryStore::default();
+        let first = arrival("a", 0, "fn", &[]);
+        join(&store, &first).await.unwrap();
+        assert_eq!(recover_at(&store, &first, 30).await, Recovery::Reported);
+        assert_eq!(report(&store, &first.first.event, reported(tells)).await, Ok(handed));
+        assert_eq!(report(&store, &first.first.event, reported(false)).await, Ok(None), "once");
+    }
+    let store = MemoryStore::default();
+    let (first, member) = (arrival("a", 0, "fn", &[]), arrival("b", 5, "fn", &[]));
+    join(&store, &first).await.unwrap();
+    join(&store, &member).await.unwrap();
+    report(&store, &first.first.event, reported(false)).await.unwrap();
+    let ok = EventKey::new(&member.series, "OK", at(60));
+    assert_eq!(end(&store, &first.first.event, &ok, at(60)).await, Ok(true));
+    assert_eq!(
+        end(&store, &first.first.event, &EventKey::new(&first.series, "OK", at(61)), at(61)).await,
+        Ok(false)
+    );
+    assert_eq!(recover_at(&store, &first, 61).await, Recovery::Reported);
+}
+
+#[tokio::test]
+async fn a_teller_that_is_tried_again_tells_all_whom_it_was_to_tell() {
+    let store = MemoryStore::default();
+    let first = arrival("a", 0, "fn", &[]);
+    join(&store, &first).await.unwrap();
+    let (b, c) = (arrival("b", 10, "fn", &[]), arrival("c", 20, "fn", &[]));
+    turn(&store, &b).await;
+    turn(&store, &c).await;
+    take_turn(&store, &first.first.event, &b.first.event, at(60)).await.unwrap();
+    // It died before it posted.
+    let Turn::Now(told) = turn(&store, &Arrival { now: at(90), ..b }).await else { panic!("not told") };
+    assert_eq!(names(&told), ["b", "c"]);
 }
 
 #[tokio::test]
