@@ -69,10 +69,8 @@ impl Resource {
         };
         let Some(metric) = alarm.metric() else {
             // What logs into a group is known; of anything else only the alarm and its series are.
-            return match self.namespace.is_empty() {
-                true => key(&format!("{} {}", alarm.name, all(&alarm.attributes))),
-                false => key(&self.name),
-            };
+            let series = || format!("{} {}", alarm.name, all(&alarm.attributes));
+            return key(&if self.namespace.is_empty() { series() } else { self.name.clone() });
         };
         let dimensions = &metric.dimensions;
         let values = |names: &Vec<String>| {

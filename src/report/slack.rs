@@ -15,7 +15,7 @@ use crate::report::layout::{
 };
 use crate::report::terminal::groups_as_text;
 
-pub use thread::{conclusion, details, reply};
+pub use thread::{conclusion, details, reply, threaded};
 
 /// Slack takes 50 blocks a message.
 pub const MOST_BLOCKS: usize = 50;

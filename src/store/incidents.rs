@@ -265,9 +265,7 @@ pub async fn report(
     reported: Reported,
 ) -> Result<Option<Timestamp>, StoreError> {
     update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| {
-        if incident.first.is_none() {
-            return None;
-        }
+        incident.first.as_ref()?;
         let was_reported = incident.reported.replace(reported.clone()).is_some();
         let ended = incident.ended.as_ref().map(|ended| ended.at);
         ended.filter(|_| !was_reported && !reported.recovered)

@@ -98,6 +98,8 @@ async fn a_conclusion_that_is_ready_in_time_is_one_message_and_a_bots_thread_has
     let messages = bot.emulator.slack_messages();
     assert_eq!(messages[1].thread_ts.as_ref(), Some(&messages[0].ts));
     assert!(messages[0].body.to_string().contains("<!subteam^S0123456789>"), "{}", messages[0].body);
+    assert!(said(&messages[0]).contains("Command in thread."), "{}", said(&messages[0]));
+    assert!(said(&webhook.emulator.slack_messages()[0]).contains("Command in full report."));
     // SNS has no card to edit: one message, whatever Slack gets.
     assert_eq!((webhook.emulator.published().len(), bot.emulator.published().len()), (1, 1));
 }

@@ -40,7 +40,7 @@ impl SlackBotChannel {
             return Ok(Self::receipt(&posted, &notes));
         }
         let message = match post.kind {
-            Kind::Report | Kind::Facts => self.mentioning(slack::render(document)),
+            Kind::Report | Kind::Facts => self.mentioning(slack::render(&slack::threaded(document))),
             Kind::Notice => slack::render(document),
         };
         // Who is linked stands in the thread of the incident that phones know of; everything else reaches them.
@@ -62,7 +62,11 @@ impl SlackBotChannel {
         card: &Ts,
         deadline: Deadline,
     ) -> Result<Option<Posted>, SlackError> {
-        match self.api.update(card, &self.mentioning(slack::render(document)), deadline).await {
+        match self
+            .api
+            .update(card, &self.mentioning(slack::render(&slack::threaded(document))), deadline)
+            .await
+        {
             Ok(posted) => Ok(Some(posted)),
             Err(error) if error.refusal() == Some(Refusal::Message) => Ok(None),
             Err(error) => Err(error),

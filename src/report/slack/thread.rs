@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{MOST_BLOCKS, Times, chunks, context, escaped, length, push, row_text, section};
-use crate::report::document::{Detail, Document};
+use crate::report::document::{Detail, Document, Span};
 use crate::report::layout::{Fold, Group, PHONE_WIDTH, Part, card, clean_block, fold};
 
 /// Most characters of one block to copy, its fence included.
@@ -11,6 +11,24 @@ const MOST_CODE: usize = 2_900;
 
 /// Most rows of one detail in the thread; the report has all of them.
 const MOST_ROWS: usize = 120;
+
+/// Returns the document as its card reads where the details stand in the card's own thread.
+pub fn threaded(document: &Document) -> Document {
+    let mut document = document.clone();
+    let items = document.sections.iter_mut().flat_map(|section| &mut section.items);
+    for span in items.flat_map(|item| &mut item.0) {
+        if let Span::Text(text) = span
+            && let Some(before) = text.strip_suffix(IN_REPORT)
+        {
+            *text = format!("{before}{IN_THREAD}");
+        }
+    }
+    document
+}
+
+/// Where a card without a thread says that a command is, and where one with a thread does.
+const IN_REPORT: &str = "Command in full report.";
+const IN_THREAD: &str = "Command in thread.";
 
 /// Returns the conclusion for a channel that has the facts card already: the impact is not said twice.
 pub fn conclusion(document: &Document) -> Value {
