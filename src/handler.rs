@@ -468,9 +468,9 @@ impl Run<'_> {
         };
         self.keep(&record, Stage::Report, Some(&document)).await;
         self.services.config.readers.fit(&mut document);
-        let is_report = locked(&record).outcome.as_deref().is_some_and(is_report);
-        let kind = if is_report { Kind::Report } else { Kind::Notice };
         let known = locked(&record);
+        let is_report = known.outcome.as_deref().is_some_and(is_report);
+        let kind = if is_report { Kind::Report } else { Kind::Notice };
         let (mut receipts, undelivered) = self.post(&document, kind, &known, self.deadline).await;
         if receipts.is_empty() && !undelivered.is_empty() {
             let reasons = undelivered.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");

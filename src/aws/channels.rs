@@ -23,26 +23,21 @@ pub struct Channels {
 /// Builds the channels that are configured, and reads what they need.
 pub async fn channels(sdk: &SdkConfig, destinations: Destinations<'_>) -> Channels {
     let mut built = Channels { channels: Vec::new(), faults: Vec::new() };
+    let mut deferred = Vec::new();
     match destinations.webhook {
-        Some(Webhook::Parameter(name)) => {
-            let webhook = ParameterWebhook { sdk: sdk.clone(), name: name.clone(), webhook: OnceCell::new() };
-            if let Err(fault) = webhook.read().await {
-                built.faults.push(format!("{}: {fault}", SlackWebhook::NAME));
-            }
-            built.channels.push(Arc::new(webhook));
-        }
+        Some(Webhook::Parameter(name)) => deferred.push(Deferred::webhook(sdk, name)),
         Some(Webhook::Url(url)) => match SlackWebhook::new(url.clone()) {
             Ok(webhook) => built.channels.push(Arc::new(webhook)),
             Err(fault) => built.faults.push(format!("{}: {fault}", SlackWebhook::NAME)),
         },
         None => {}
     }
-    if let Some(bot) = destinations.bot {
-        let bot = Bot { sdk: sdk.clone(), bot: bot.clone(), channel: OnceCell::new() };
-        if let Err(fault) = bot.made().await {
-            built.faults.push(format!("{}: {fault}", SlackApi::NAME));
+    deferred.extend(destinations.bot.map(|bot| Deferred::bot(sdk, bot)));
+    for channel in deferred {
+        if let Err(fault) = channel.made().await {
+            built.faults.push(format!("{}: {fault}", channel.name));
         }
-        built.channels.push(Arc::new(bot));
+        built.channels.push(Arc::new(channel));
     }
     if let Some(topic) = destinations.topic {
         built.channels.push(Arc::new(SnsChannel::new(sdk, topic)));
@@ -64,69 +59,54 @@ pub async fn slack_api(sdk: &SdkConfig, bot: &SlackBot) -> Result<SlackApi, Stri
     }
 }
 
-/// A Slack webhook whose address lies in an SSM parameter. It is read once; a failed reading is tried again with the
-/// next report.
-struct ParameterWebhook {
-    sdk: SdkConfig,
-    name: String,
-    webhook: OnceCell<SlackWebhook>,
+/// A channel of Slack whose address or token is read when it is first needed, and once; a failed reading is tried again
+/// with the next report.
+struct Deferred {
+    name: &'static str,
+    make: Make,
+    made: OnceCell<Arc<dyn Channel>>,
 }
 
-impl ParameterWebhook {
-    async fn read(&self) -> Result<&SlackWebhook, String> {
-        self.webhook
-            .get_or_try_init(|| async {
-                let url = parameter(&self.sdk, &self.name).await.map_err(|error| error.to_string())?;
-                SlackWebhook::new(url).map_err(|error| format!("SSM parameter {}: {error}", self.name))
+/// Reads what a channel needs and makes it. The error says what to do.
+type Make = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Channel>, String>> + Send + Sync>;
+
+impl Deferred {
+    /// A webhook whose address lies in an SSM parameter.
+    fn webhook(sdk: &SdkConfig, name: &str) -> Self {
+        let (sdk, name) = (sdk.clone(), name.to_owned());
+        let make = move || -> BoxFuture<'static, Result<Arc<dyn Channel>, String>> {
+            let (sdk, name) = (sdk.clone(), name.clone());
+            Box::pin(async move {
+                let url = parameter(&sdk, &name).await.map_err(|error| error.to_string())?;
+                let webhook =
+                    SlackWebhook::new(url).map_err(|error| format!("SSM parameter {name}: {error}"));
+                Ok(Arc::new(webhook?) as Arc<dyn Channel>)
             })
-            .await
-    }
-}
-
-impl Channel for ParameterWebhook {
-    fn name(&self) -> &'static str {
-        SlackWebhook::NAME
+        };
+        Deferred { name: SlackWebhook::NAME, make: Box::new(make), made: OnceCell::new() }
     }
 
-    fn takes_facts(&self) -> bool {
-        true
-    }
-
-    fn deliver<'a>(
-        &'a self,
-        post: Post<'a>,
-        deadline: Deadline,
-    ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
-        Box::pin(async move {
-            match self.read().await {
-                Ok(webhook) => webhook.deliver(post, deadline).await,
-                Err(reason) => Err(DeliveryError { channel: SlackWebhook::NAME.to_owned(), reason }),
-            }
-        })
-    }
-}
-
-/// A Slack bot whose token is read once; a failed reading is tried again with the next report.
-struct Bot {
-    sdk: SdkConfig,
-    bot: SlackBot,
-    channel: OnceCell<SlackBotChannel>,
-}
-
-impl Bot {
-    async fn made(&self) -> Result<&SlackBotChannel, String> {
-        self.channel
-            .get_or_try_init(|| async {
-                let api = slack_api(&self.sdk, &self.bot).await?;
-                Ok(SlackBotChannel::new(api, self.bot.mention.as_deref()))
+    /// A bot, wherever its token lies.
+    fn bot(sdk: &SdkConfig, bot: &SlackBot) -> Self {
+        let (sdk, bot) = (sdk.clone(), bot.clone());
+        let make = move || -> BoxFuture<'static, Result<Arc<dyn Channel>, String>> {
+            let (sdk, bot) = (sdk.clone(), bot.clone());
+            Box::pin(async move {
+                let api = slack_api(&sdk, &bot).await?;
+                Ok(Arc::new(SlackBotChannel::new(api, bot.mention.as_deref())) as Arc<dyn Channel>)
             })
-            .await
+        };
+        Deferred { name: SlackApi::NAME, make: Box::new(make), made: OnceCell::new() }
+    }
+
+    async fn made(&self) -> Result<&Arc<dyn Channel>, String> {
+        self.made.get_or_try_init(|| (self.make)()).await
     }
 }
 
-impl Channel for Bot {
+impl Channel for Deferred {
     fn name(&self) -> &'static str {
-        SlackApi::NAME
+        self.name
     }
 
     fn takes_facts(&self) -> bool {
@@ -141,7 +121,7 @@ impl Channel for Bot {
         Box::pin(async move {
             match self.made().await {
                 Ok(channel) => channel.deliver(post, deadline).await,
-                Err(reason) => Err(DeliveryError { channel: SlackApi::NAME.to_owned(), reason }),
+                Err(reason) => Err(DeliveryError { channel: self.name.to_owned(), reason }),
             }
         })
     }
