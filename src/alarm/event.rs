@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::alarm::envelope::MOST_NAME_CHARACTERS;
+use crate::alarm::envelope::{MOST_NAME_CHARACTERS, one_line};
 use crate::alarm::sns::{Arn, MOST_CHARACTERS, TOO_LONG, bounded, definition, parse_time, rest};
 use crate::alarm::{Alarm, AlarmState, Place, Silence, Trigger, WakeUp, trigger};
 
@@ -19,7 +19,7 @@ const KNOWN: [&str; 5] = ["alarmName", "state", "previousState", "configuration"
 pub(crate) fn parse_event_bridge(mut object: Map<String, Value>) -> WakeUp {
     let kind = text(&object, "detail-type").unwrap_or_default().to_owned();
     if !STATE_CHANGES.contains(&kind.as_str()) {
-        let kind = bounded(&kind, 100);
+        let kind = one_line(&kind);
         return WakeUp::ignored(format!(
             "an event of EventBridge that is no state change of an alarm: '{kind}'"
         ));
