@@ -4,6 +4,7 @@
 //! an incident; it retries what the service asks to retry, except for models, whose pace is the product's own.
 
 mod alarms;
+mod apigateway;
 mod bedrock;
 mod bedrock_control;
 mod channels;
@@ -117,6 +118,7 @@ pub struct AwsTelemetry {
     cloudwatch: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
     lambda: aws_sdk_lambda::Client,
+    apigateway: aws_sdk_apigateway::Client,
     region: String,
     salt: lambda::Salt,
 }
@@ -140,6 +142,7 @@ impl AwsTelemetry {
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
+            apigateway: aws_sdk_apigateway::Client::new(&config),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             salt,
         }
@@ -201,6 +204,10 @@ impl Telemetry for AwsTelemetry {
 
     fn callers<'a>(&'a self, function: &'a str) -> BoxFuture<'a, Result<Vec<String>, TelemetryError>> {
         Box::pin(lambda::callers(&self.lambda, function))
+    }
+
+    fn rest_api_name<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<String>, TelemetryError>> {
+        Box::pin(apigateway::rest_api_name(&self.apigateway, id))
     }
 
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>> {

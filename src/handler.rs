@@ -8,6 +8,8 @@ mod batch;
 mod definition;
 mod earlier;
 mod facts;
+mod lease;
+mod neighbours;
 mod notice;
 mod response;
 
@@ -31,7 +33,6 @@ use crate::report::{self, Document};
 use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
 use crate::store::Store;
 use crate::store::incidents::{self, Reported};
-use earlier::Part;
 use facts::Open;
 use notice::{Notice, is_report};
 pub use response::{BatchItemFailure, HandlerError, Response, RunSummary};
@@ -255,18 +256,20 @@ impl Run<'_> {
             earlier => Box::pin(self.investigate(watch, earlier)).await,
         };
         let outcome = record.outcome.clone();
-        let summary = self.end(record, document).await;
+        let record = Mutex::new(record);
+        let summary = self.end(&record, document).await;
         if let Ok(summary) = &summary
             && outcome.as_deref().is_some_and(is_report)
         {
-            let (outcome, receipts) = (outcome.clone().unwrap_or_default(), summary.delivered.clone());
+            // Where a card could not be edited, it still is what later lines belong to.
+            let (outcome, receipts) = (outcome.clone().unwrap_or_default(), locked(&record).receipts);
             let recovered = summary.document.as_ref().is_some_and(|document| document.recovered);
-            let reported = Reported { outcome, receipts, recovered };
+            let reported = Reported { outcome, receipts: receipts.clone(), recovered };
             let event = &self.incident.event;
             let kept = incidents::report(self.services.store.as_ref(), event, reported).await;
             let kept = self.remembered(kept, "alarms that are linked later do not know the report");
             if let Some(at) = kept.flatten() {
-                self.tell_recovery(at, &summary.run_id, &summary.delivered).await;
+                self.tell_recovery(at, &summary.run_id, &receipts).await;
             }
         }
         // A report that nobody received is no success, whatever it says.
@@ -334,14 +337,11 @@ impl Run<'_> {
         if let Some(told) = self.notice(&record, earlier.as_ref()).await {
             return Self::told(record, told);
         }
-        let second_look = match self.part(&record.run_id).await {
-            Part::Investigated(second_look) => second_look,
-            Part::Silent => return Self::told(record, Notice::Silent("linked")),
-            Part::Tells(open, members) => {
-                let document = compose::linked(&self.incident, &record.run_id, &open, &members);
-                let incident = open.receipts();
-                return Self::told(record, Notice::With(Box::new(document), incident));
-            }
+        // Nothing may be linked to a test: one that may be one joins once its metric has been read.
+        let part = if self.may_be_test() { Ok(None) } else { self.joined(&record.run_id).await };
+        let second_look = match part {
+            Ok(second_look) => second_look,
+            Err(notice) => return Self::told(record, notice),
         };
         let mut record = record;
         record.below = second_look.as_ref().map(|open| open.receipts()).unwrap_or_default();
@@ -374,11 +374,20 @@ impl Run<'_> {
             .await;
         let test = forced::test_alarm(&self.incident, &view.ledger).filter(|_| self.why == Why::StateChange);
         if let Some(test) = test {
-            let closed = incidents::close(self.services.store.as_ref(), &self.incident.event).await;
-            self.remembered(closed, "alarms may be linked to a test");
             let record = case.record();
             let document = compose::test_alarm(&self.incident, &record.run_id, &test);
             return Self::told(record, Notice::With(Box::new(document), Vec::new()));
+        }
+        let mut second_look = case.second_look.clone();
+        if self.may_be_test() {
+            match self.joined(&case.record().run_id).await {
+                Ok(looked) => {
+                    let below = looked.as_ref().map(|open| open.receipts()).unwrap_or_default();
+                    case.record.lock().unwrap_or_else(PoisonError::into_inner).below = below;
+                    second_look = looked;
+                }
+                Err(notice) => return Self::told(case.record(), notice),
+            }
         }
         *case.view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
         let earlier = case.earlier.as_ref();
@@ -403,7 +412,7 @@ impl Run<'_> {
             today: &Self::today(),
             question: self.why.question(),
             also: &also,
-            second_look: case.second_look.as_deref(),
+            second_look: second_look.as_deref(),
             follows: None,
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
@@ -460,15 +469,18 @@ impl Run<'_> {
     }
 
     /// Keeps what came of the run and posts it, where it is this run's to post.
-    async fn end(&self, record: RunRecord, document: Option<Document>) -> Result<RunSummary, HandlerError> {
-        let record = Mutex::new(record);
+    async fn end(
+        &self,
+        record: &Mutex<RunRecord>,
+        document: Option<Document>,
+    ) -> Result<RunSummary, HandlerError> {
         let Some(mut document) = document else {
-            self.keep(&record, Stage::Delivery, None).await;
-            return Ok(self.summary(&record, None, Vec::new()));
+            self.keep(record, Stage::Delivery, None).await;
+            return Ok(self.summary(record, None, Vec::new()));
         };
-        self.keep(&record, Stage::Report, Some(&document)).await;
+        self.keep(record, Stage::Report, Some(&document)).await;
         self.services.config.readers.fit(&mut document);
-        let known = locked(&record);
+        let known = locked(record);
         let is_report = known.outcome.as_deref().is_some_and(is_report);
         let kind = if is_report { Kind::Report } else { Kind::Notice };
         let (mut receipts, undelivered) = self.post(&document, kind, &known, self.deadline).await;
@@ -481,8 +493,8 @@ impl Run<'_> {
         let left: Vec<Receipt> = known.receipts.iter().filter(is_left).cloned().collect();
         receipts.extend(left);
         record.lock().unwrap_or_else(PoisonError::into_inner).receipts = receipts;
-        self.keep(&record, Stage::Delivery, Some(&document)).await;
-        Ok(self.summary(&record, Some(document), undelivered))
+        self.keep(record, Stage::Delivery, Some(&document)).await;
+        Ok(self.summary(record, Some(document), undelivered))
     }
 
     /// Posts to the channels that have not taken it yet; returns the receipts of all, and who failed.

@@ -50,6 +50,16 @@ pub struct Service {
     pub is_guess: bool,
 }
 
+impl Service {
+    /// Returns the names that dimensions give to resources, by each of the identities that they hold.
+    pub fn identities_in(&self, dimensions: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
+        self.identities.iter().filter_map(|names| {
+            let values = names.iter().map(|name| dimensions.get(name).map(String::as_str));
+            Some(values.collect::<Option<Vec<&str>>>()?.join("/"))
+        })
+    }
+}
+
 /// A metric to read beside the alarm's own.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

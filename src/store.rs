@@ -20,8 +20,11 @@ use crate::run::RunRecord;
 
 /// Leases and records of runs, and small items that all processes share.
 pub trait Store: Send + Sync {
-    /// Asks to work on an event; `lease` is how long the work may take before another try may take over.
+    /// Asks to work on an event; `lease` is how long without a sign of life another try waits before it takes over.
     fn begin<'a>(&'a self, event: &'a EventKey, lease: Duration) -> BoxFuture<'a, Result<Begin, StoreError>>;
+
+    /// Gives a sign of life: the lease that is ours lasts so long from now. One that another try has taken is left to it.
+    fn renew<'a>(&'a self, event: &'a EventKey, lease: Duration) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Keeps the record as it is now.
     fn save<'a>(&'a self, record: &'a RunRecord) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -128,7 +131,7 @@ pub enum Begin {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {reason}")]
 pub struct StoreError {
-    /// `begin`, `save`, `release`, `latest`, `read` or `write`.
+    /// `begin`, `renew`, `save`, `release`, `latest`, `read` or `write`.
     pub operation: &'static str,
     /// In one line.
     pub reason: String,

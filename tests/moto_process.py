@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import boto3
 
@@ -16,14 +17,25 @@ from cloudformation import Template
 
 START_SECONDS = 30
 # moto undoes a failed transaction by putting the whole table back as it was, and with it what another thread wrote
-# meanwhile; DynamoDB does not. One request at a time is what DynamoDB promises of each item.
+# meanwhile; DynamoDB does not. One request at a time is what DynamoDB promises of each item. moto never throttles; here it
+# does on demand, in DynamoDB's words.
 SERVER = """
-import sys, threading
+import sys, threading, urllib.parse
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 application, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+throttled = 0
 def one_at_a_time(environ, start_response):
+    global throttled
     with turn:
+        if environ["PATH_INFO"] == "/throttle":
+            throttled = int(urllib.parse.parse_qs(environ["QUERY_STRING"])["requests"][0])
+            start_response("204 No Content", [])
+            return []
+        if throttled and environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB"):
+            throttled -= 1
+            start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
+            return [b'{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "Rate exceeded"}']
         return list(application(environ, start_response))
 run_simple("127.0.0.1", int(sys.argv[1]), one_at_a_time, threaded=True)
 """
@@ -53,6 +65,11 @@ def endpoint() -> str:
         else:
             return f"http://127.0.0.1:{port}"
     raise TimeoutError("moto did not listen")
+
+
+def throttle(requests: int) -> None:
+    """Has the server refuse the next requests to DynamoDB for their rate."""
+    urllib.request.urlopen(f"{endpoint()}/throttle?requests={requests}").close()
 
 
 def client():

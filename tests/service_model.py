@@ -22,6 +22,7 @@ from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Sh
 
 # The service by IAM's name, as the emulator records it; Bedrock has two models, told apart by operation.
 MODELS = {
+    "apigateway": ("apigateway",),
     "bedrock": ("bedrock-runtime", "bedrock"),
     "cloudwatch": ("cloudwatch",),
     "lambda": ("lambda",),

@@ -104,3 +104,28 @@ def test_without_its_table_a_report_goes_out_and_says_what_is_lost(tmp_path):
         assert outcome(invoke(address)) == "cause_shown"
         assert len(started.received("slack")) == 1
         assert "the store did not answer, duplicates are possible" in log.read_text(errors="replace")
+
+
+def test_a_table_that_throttles_now_and_then_costs_nothing(tmp_path):
+    table = moto_process.table()
+    with emulator() as started, function(tmp_path, variables(started, table)) as (address, log):
+        moto_process.throttle(2)
+        assert [outcome(invoke(address)), outcome(invoke(address))] == ["cause_shown", "already_reported"]
+        assert len(started.received("slack")) == 1
+        assert "the store did not answer" not in log.read_text(errors="replace")
+
+
+def test_a_table_that_throttles_all_the_time_costs_deduplication_and_never_the_report(tmp_path):
+    table = moto_process.table()
+    with emulator() as started, function(tmp_path, variables(started, table)) as (address, log):
+        moto_process.throttle(100_000)
+        try:
+            assert outcome(invoke(address)) == "cause_shown"
+        finally:
+            moto_process.throttle(0)
+        # What is waited for the table may take until the facts are due; then the conclusion is the second message.
+        messages = [json.dumps(each, ensure_ascii=False) for each in started.received("slack")]
+        assert [("CAUSE SHOWN" in each) for each in messages][-1] and len(messages) <= 2
+        said = log.read_text(errors="replace")
+        assert "the store did not answer, duplicates are possible" in said
+        assert "Rate exceeded" in said

@@ -10,6 +10,7 @@ import pytest
 from cloudformation import TEMPLATE, Template
 
 READ_ACTIONS = {
+    "apigateway:GET",
     "cloudwatch:GetMetricData",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:ListMetrics",

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::access::{Access, FaultKind, Ruling};
+use crate::apigateway;
 use crate::bedrock::{self, Bedrock, control_plane};
 use crate::cbor;
 use crate::cloudwatch;
@@ -62,6 +63,7 @@ enum Target {
     Sns { form: Vec<(String, String)> },
     Sts { form: Vec<(String, String)> },
     Lambda(lambda::Request),
+    ApiGateway(apigateway::Request),
     Converse { model_id: String },
     ControlPlane(control_plane::Request),
     Elsewhere(Api),
@@ -177,6 +179,9 @@ fn target(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8
     if let Some(request) = lambda::request(method, path, query) {
         return Target::Lambda(request);
     }
+    if let Some(request) = apigateway::request(method, path) {
+        return Target::ApiGateway(request);
+    }
     if path == "/" && header("content-type").starts_with("application/x-www-form-urlencoded") {
         let form = percent::pairs(&String::from_utf8_lossy(body));
         // Both services take forms at the root; the version of their API tells them apart.
@@ -242,6 +247,14 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
                 _ => Some(place("lambda", format!("function:{}", request.operation.function()))),
             };
             call("lambda", request.operation.name(), Protocol::RestJson, resource)
+        }
+        Target::ApiGateway(request) => {
+            // IAM's actions are the methods of HTTP, and its ARNs name no account.
+            let resource = format!("arn:aws:apigateway:{}::{}", scenario.region(), request.resource());
+            Call {
+                action: "apigateway:GET".to_owned(),
+                ..call("apigateway", request.name(), Protocol::RestJson, Some(resource))
+            }
         }
         Target::Converse { model_id } => {
             let given = percent::decoded(model_id);
@@ -409,6 +422,7 @@ fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) ->
             control_plane::answer(shared.bedrock.offer(), paging, request).map(Output::Json)
         }
         Target::Lambda(request) => lambda::answer(scenario, paging, request).map(Output::Json),
+        Target::ApiGateway(request) => apigateway::answer(scenario, request).map(Output::Json),
         Target::Bedrock { path } => Err(Failure::unsupported(format!("Bedrock's {path}"))),
         Target::Converse { .. }
         | Target::Elsewhere(_)

@@ -8,6 +8,7 @@
 //! its mistakes.
 
 mod access;
+mod apigateway;
 mod bedrock;
 mod cbor;
 mod cloudwatch;

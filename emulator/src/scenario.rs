@@ -26,7 +26,7 @@ use description::Description;
 pub use description::Paging;
 pub(crate) use description::{Parameter, ParameterType};
 pub use error::ScenarioError;
-pub(crate) use functions::{Function, Functions};
+pub(crate) use functions::{Function, Functions, RestApi};
 pub(crate) use log_store::{LogClass, LogEvent, LogGroup, LogStore};
 pub(crate) use series::{MetricKey, MetricStore, Series};
 pub(crate) use series::{is_unit, percentile_of};
@@ -134,6 +134,10 @@ impl Scenario {
 
     pub(crate) fn logs(&self) -> &LogStore {
         &self.logs
+    }
+
+    pub(crate) fn rest_apis(&self) -> &[RestApi] {
+        &self.functions.rest_apis
     }
 
     pub(crate) fn functions(&self) -> &Functions {

@@ -4,7 +4,7 @@
 //! metric was read and does not breach.
 
 use crate::alarm::reason::is_cloudwatchs;
-use crate::alarm::{MissingData, Trigger};
+use crate::alarm::{Alarm, MissingData, Trigger};
 use crate::clock::Timestamp;
 use crate::evidence::{Body, Ledger, Status};
 use crate::incident::Incident;
@@ -20,12 +20,21 @@ pub struct TestAlarm {
     pub threshold: f64,
 }
 
+/// Tells whether somebody may have set the alarm's state by hand: the reason is none that `CloudWatch` writes.
+pub fn may_be_test(alarm: &Alarm) -> bool {
+    let is_judged = match &alarm.trigger {
+        Trigger::Metric(metric) => metric.comparison.is_some() && metric.threshold.is_some(),
+        Trigger::Derived(_) | Trigger::Log(_) | Trigger::Other { .. } => false,
+    };
+    is_judged && !alarm.reason.trim().is_empty() && !is_cloudwatchs(&alarm.reason)
+}
+
 /// Tells whether somebody set the alarm's state by hand.
 pub fn test_alarm(incident: &Incident, ledger: &Ledger) -> Option<TestAlarm> {
     let alarm = &incident.alarm;
     let Trigger::Metric(metric) = &alarm.trigger else { return None };
     let (comparison, threshold) = (metric.comparison?, metric.threshold?);
-    if alarm.reason.trim().is_empty() || is_cloudwatchs(&alarm.reason) {
+    if !may_be_test(alarm) {
         return None;
     }
     let own = ledger.items().iter().find(|item| {

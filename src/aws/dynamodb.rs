@@ -14,7 +14,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
@@ -133,6 +133,22 @@ impl DynamoDbStore {
         }
     }
 
+    async fn extend(&self, event: &EventKey, lease: Duration) -> Result<(), StoreError> {
+        let until = millis_now().saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        let asked = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(KEY, text(&event_key(event)))
+            .update_expression("SET lease_until = :until")
+            .condition_expression("lease_owner = :owner")
+            .expression_attribute_values(":until", number(until))
+            .expression_attribute_values(":owner", text(&self.owner))
+            .send()
+            .await;
+        if_mine("renew", asked)
+    }
+
     async fn put(&self, record: &RunRecord) -> Result<(), StoreError> {
         let packed = packed(record)?;
         let stage = if record.stage == Stage::Delivery { DELIVERED } else { "under way" };
@@ -173,12 +189,7 @@ impl DynamoDbStore {
             .expression_attribute_values(":owner", text(&self.owner))
             .send()
             .await;
-        match asked {
-            Ok(_) => Ok(()),
-            // Another container has taken over since: it is its lease now.
-            Err(error) if is_condition(&error) => Ok(()),
-            Err(error) => Err(failed("release", &words(&error, 200))),
-        }
+        if_mine("release", asked)
     }
 
     async fn last_of(&self, series: &SeriesKey) -> Result<Option<RunRecord>, StoreError> {
@@ -264,6 +275,10 @@ impl Store for DynamoDbStore {
         self.lease(event, lease).boxed()
     }
 
+    fn renew<'a>(&'a self, event: &'a EventKey, lease: Duration) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.extend(event, lease).boxed()
+    }
+
     fn save<'a>(&'a self, record: &'a RunRecord) -> BoxFuture<'a, Result<(), StoreError>> {
         self.put(record).boxed()
     }
@@ -298,9 +313,23 @@ fn refused(error: &SdkError<UpdateItemError>) -> Option<&Row> {
     }
 }
 
-/// A condition on an item that is not there is refused without an item.
-fn is_condition(error: &SdkError<UpdateItemError>) -> bool {
-    error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+/// Takes the answer to a change of a lease under the condition that it is ours.
+fn if_mine(
+    operation: &'static str,
+    asked: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
+) -> Result<(), StoreError> {
+    match asked {
+        Ok(_) => Ok(()),
+        // Another container has taken over since: it is its lease now.
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(failed(operation, &words(&error, 200))),
+    }
 }
 
 /// Tells whether a transaction failed because another process changed one of its items first.

@@ -48,6 +48,12 @@ pub trait Telemetry: Send + Sync {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    /// Reads the name of a REST API by its id; `None` where there is none of that id, which may be that of an HTTP API. A
+    /// stand-in may know none.
+    fn rest_api_name<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, Result<Option<String>, TelemetryError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Reads a Lambda function's versions and aliases; `None` where there is no such function.
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>>;
 }

@@ -4,14 +4,14 @@
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 
-use super::{HandlerError, Run, RunSummary, Services, Wanted, Why};
+use super::{HandlerError, Run, RunSummary, Services, Wanted, Why, lease};
 use crate::alarm::{Alarm, AlarmState};
 use crate::clock::Deadline;
 use crate::id::{EventKey, RunId, Seed, SeriesKey};
 use crate::incident::{Incident, Resource};
 use crate::run::{RECORD_FORMAT, RunEvent, RunRecord, Stage};
 use crate::store::Begin;
-use crate::store::incidents::TOGETHER;
+use crate::store::incidents::{self, Member, TOGETHER};
 
 /// Resources that are worked on at once. Their model calls share one pace; more would only wait for it together.
 const MOST_LANES: usize = 4;
@@ -82,7 +82,7 @@ async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Ou
     let mut joined: Vec<Wanted> = Vec::new();
     let mut apart: Vec<Wanted> = Vec::new();
     for other in unit.also {
-        match services.store.begin(&key(&other.alarm), deadline.time_left()).await {
+        match lease::begin(&key(&other.alarm), deadline, services).await {
             Ok(Begin::Fresh(None)) | Err(_) => joined.push(other),
             Ok(Begin::Fresh(Some(_))) => {
                 // An earlier try of its own left a record to continue from.
@@ -93,7 +93,7 @@ async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Ou
             Ok(Begin::InProgress | Begin::Done(_)) => apart.push(other),
         }
     }
-    let lead = unit.lead.alarm.name.clone();
+    let (lead, event) = (unit.lead.alarm.name.clone(), key(&unit.lead.alarm));
     let record = unit.lead.record;
     let leaves = unit.lead.alarm.leaves.iter().cloned();
     let mut names: Vec<String> = leaves.chain(joined.iter().map(|other| other.alarm.name.clone())).collect();
@@ -101,13 +101,15 @@ async fn together(unit: Unit, deadline: Deadline, services: &Services) -> Vec<Ou
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     // Boxed, so that the state of a whole run is not carried about on the stack of every caller.
-    let outcome = Box::pin(run(unit.lead, names, deadline, services)).await;
+    let held: Vec<EventKey> = joined.iter().map(|other| key(&other.alarm)).collect();
+    let outcome = lease::holding(&held, deadline, services, run(unit.lead, names, deadline, services));
+    let outcome = Box::pin(outcome).await;
     let mut outcomes = Vec::new();
     for other in joined {
         let told = |summary: &&RunSummary| other.alarm.name == lead || names_it(summary, &other.alarm);
         match outcome.as_ref().ok().filter(told) {
             Some(summary) if summary.document.is_some() => {
-                outcomes.push((other.record, Ok(merged(&other.alarm, summary, services).await)));
+                outcomes.push((other.record, Ok(merged(&other.alarm, &event, summary, services).await)));
             }
             Some(_) | None => apart.push(other.clone()),
         }
@@ -128,8 +130,8 @@ fn names_it(summary: &RunSummary, alarm: &Alarm) -> bool {
     names.any(|also| also.get("alarm").and_then(serde_json::Value::as_str) == Some(alarm.name.as_str()))
 }
 
-/// Records an alarm as answered by another one's report.
-async fn merged(alarm: &Alarm, lead: &RunSummary, services: &Services) -> RunSummary {
+/// Records an alarm as answered by another one's report, and as a member of the incident that `event` opened.
+async fn merged(alarm: &Alarm, event: &EventKey, lead: &RunSummary, services: &Services) -> RunSummary {
     let record = RunRecord {
         format: RECORD_FORMAT,
         run_id: lead.run_id.clone(),
@@ -142,6 +144,12 @@ async fn merged(alarm: &Alarm, lead: &RunSummary, services: &Services) -> RunSum
     };
     if let Err(error) = services.store.save(&record).await {
         services.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
+    }
+    let member = Member::told(record.event.clone(), &alarm.name, "came in the same event");
+    let joined = incidents::add_told(services.store.as_ref(), event, member, &alarm.series_key()).await;
+    if let Err(error) = joined {
+        let message = format!("the recovery of {} may be told twice: {error}", alarm.name);
+        services.observer.emit(RunEvent::Warning { message });
     }
     RunSummary {
         run_id: record.run_id,
@@ -169,20 +177,6 @@ async fn run(
     services: &Services,
 ) -> Result<RunSummary, HandlerError> {
     let Wanted { alarm, why, .. } = wanted;
-    if alarm.new_state == AlarmState::Ok && why == Why::StateChange {
-        // A store that fails costs the silence, never the notice.
-        let latest = services.store.latest(&alarm.series_key()).await.ok().flatten();
-        if let Some(lead) = latest.filter(|record| record.outcome.as_deref() == Some("merged")) {
-            return Ok(RunSummary {
-                run_id: lead.run_id,
-                alarm: alarm.name,
-                outcome: "recovered_with_incident".into(),
-                document: None,
-                delivered: Vec::new(),
-                undelivered: Vec::new(),
-            });
-        }
-    }
     let seed = services.seed.unwrap_or_else(Seed::random);
     let run_id = RunId::mint(seed);
     let observer = services.observer.for_run(&run_id);
@@ -193,8 +187,7 @@ async fn run(
         incident.event = EventKey::of_request(&incident.series, &RunId::mint(Seed::random()));
     }
     let event = incident.event.clone();
-    let begun = services.store.begin(&event, deadline.time_left()).await;
-    let earlier = match begun {
+    let earlier = match lease::begin(&event, deadline, services).await {
         Ok(Begin::Fresh(record)) => record,
         Ok(Begin::InProgress) => return Err(HandlerError::InProgress { alarm: name }),
         Ok(Begin::Done(record)) => {
@@ -219,7 +212,8 @@ async fn run(
     let saving = tokio::sync::Mutex::new(());
     let work = Run { services, observer: &observer, deadline, reserve, seed, incident, why, also, saving };
     // A panic must give the lease back, or the retry would find the event "in progress".
-    let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
+    let guarded = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind();
+    let outcome = lease::holding(std::slice::from_ref(&event), deadline, services, guarded).await;
     if let Err(error) = services.store.release(&event).await {
         observer.emit(RunEvent::Warning { message: format!("the lease was not given back: {error}") });
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use jiff::SignedDuration;
 
+use super::notice::Notice;
 use super::{Run, Why};
 use crate::alarm::{Alarm, AlarmState};
+use crate::analysis::forced;
 use crate::clock::{Clock, Timestamp};
 use crate::id::{EventKey, RunId, SeriesKey};
-use crate::playbook::{self, ChangeSource};
-use crate::report::compose::Earlier;
+use crate::report::compose::{self, Earlier};
 use crate::run::RunEvent;
 use crate::store::StoreError;
 use crate::store::incidents::{self, Arrival, First, Joined, Key, Member, OpenIncident, Recovery, Turn};
@@ -19,24 +20,11 @@ use crate::store::incidents::{self, Arrival, First, Joined, Key, Member, OpenInc
 const TOLD: [&str; 6] =
     ["cause_shown", "likely_cause", "symptom_only", "cannot_be_shown", "alarm_misfired", "merged"];
 
-/// Time to find out what stands next to the resource: two calls that take a tenth of it.
-const NEIGHBOURS_TIME: Duration = Duration::from_secs(2);
-
-/// Most neighbours under which an incident stands; a function that more may call is everybody's.
-const MOST_NEIGHBOURS: usize = 20;
+/// Time to read the state of one alarm.
+const STATE_TIME: Duration = Duration::from_secs(2);
 
 /// Alarms of an incident whose state is read at once.
 const AT_ONCE: usize = 10;
-
-/// What an alarm's incident makes of it.
-pub(super) enum Part {
-    /// It is investigated; a second look knows the incident that it looks at again.
-    Investigated(Option<Box<OpenIncident>>),
-    /// It tells in a line that these alarms belong to an incident.
-    Tells(Box<OpenIncident>, Vec<Member>),
-    /// Another alarm, or the report, tells it.
-    Silent,
-}
 
 impl Run<'_> {
     /// Returns what was reported when the alarm went off last, as far as the store remembers it. A notice that it fires
@@ -69,39 +57,49 @@ impl Run<'_> {
         (self.incident.alarm.changed_at < until).then_some((earlier, until))
     }
 
-    /// Finds the alarm's place among the open incidents: it opens one, or belongs to one. A store that fails costs the
-    /// link, never the report.
-    pub(super) async fn part(&self, run_id: &RunId) -> Part {
+    /// Tells whether somebody may have set the alarm's state by hand to try what comes of it.
+    pub(super) fn may_be_test(&self) -> bool {
+        self.why == Why::StateChange && forced::may_be_test(&self.incident.alarm)
+    }
+
+    /// Finds the alarm's place among the open incidents: it opens one and is investigated, is investigated as a second look
+    /// at the one returned, or is told as a part of one. A store that fails costs the link, never the report.
+    pub(super) async fn joined(&self, run_id: &RunId) -> Result<Option<Box<OpenIncident>>, Notice> {
         if self.why != Why::StateChange {
-            return Part::Investigated(None);
+            return Ok(None);
         }
         let arrival = self.arrival(run_id).await;
-        let store = self.services.store.as_ref();
-        let joined = incidents::join(store, &arrival).await;
+        let joined = incidents::join(self.services.store.as_ref(), &arrival).await;
         let (incident, turn) = match self.remembered(joined, "the alarm is not linked to others") {
-            None | Some(Joined::Opened) => return Part::Investigated(None),
-            Some(Joined::SecondLook(incident)) => return Part::Investigated(Some(incident)),
+            None | Some(Joined::Opened) => return Ok(None),
+            Some(Joined::SecondLook(incident)) => return Ok(Some(incident)),
             Some(Joined::Linked(incident, turn)) => (incident, turn),
         };
-        match turn {
-            Turn::Others => Part::Silent,
-            Turn::Now(members) => Part::Tells(incident, members),
-            Turn::After(wait) => {
-                // A line too soon is better than none: who tells it must live to see its turn.
-                tokio::time::sleep(wait.min(self.deadline.less(self.reserve).time_left())).await;
-                let Some(first) = &incident.first else { return Part::Silent };
-                let event = &self.incident.event;
-                let untold = incidents::take_turn(store, &first.event, event, Clock::Wall.now()).await;
-                let mine = |member: &&Member| member.event == *event;
-                let (incident, members) = match self.remembered(untold, "the linked alarms may be told twice")
-                {
-                    Some((incident, members)) => (Box::new(incident), members),
-                    None => {
-                        let mine = incident.members.iter().filter(mine).cloned().collect();
-                        (incident, mine)
-                    }
-                };
-                if members.is_empty() { Part::Silent } else { Part::Tells(incident, members) }
+        let (incident, members) = match turn {
+            Turn::Others => return Err(Notice::Silent("linked")),
+            Turn::Now(members) => (incident, members),
+            Turn::After(wait) => self.in_turn(incident, wait).await,
+        };
+        if members.is_empty() {
+            return Err(Notice::Silent("linked"));
+        }
+        let document = compose::linked(&self.incident, run_id, &incident, &members);
+        Err(Notice::With(Box::new(document), incident.receipts()))
+    }
+
+    /// Waits for the alarm's turn to tell whoever has come to its incident by then; nobody where the report told them.
+    async fn in_turn(&self, incident: Box<OpenIncident>, wait: Duration) -> (Box<OpenIncident>, Vec<Member>) {
+        // A line too soon is better than none: who tells it must live to see its turn.
+        tokio::time::sleep(wait.min(self.deadline.less(self.reserve).time_left())).await;
+        let Some(first) = &incident.first else { return (incident, Vec::new()) };
+        let (store, event) = (self.services.store.as_ref(), &self.incident.event);
+        let untold = incidents::take_turn(store, &first.event, event, Clock::Wall.now()).await;
+        match self.remembered(untold, "the linked alarms may be told twice") {
+            Some((incident, members)) => (Box::new(incident), members),
+            None => {
+                let is_mine = |member: &&Member| member.event == *event;
+                let mine = incident.members.iter().filter(is_mine).cloned().collect();
+                (incident, mine)
             }
         }
     }
@@ -133,7 +131,7 @@ impl Run<'_> {
         let mut names: std::collections::BTreeSet<&str> = members.chain(beside).collect();
         names.remove(self.incident.alarm.name.as_str());
         let asked = names.into_iter().map(|name| async move {
-            let asked = tokio::time::timeout(NEIGHBOURS_TIME, telemetry.alarm(name)).await;
+            let asked = tokio::time::timeout(STATE_TIME, telemetry.alarm(name)).await;
             let is_over = match asked {
                 Ok(Ok(Some(snapshot))) => snapshot.alarm.new_state != AlarmState::Alarm,
                 // An alarm that was deleted fires no more.
@@ -188,46 +186,9 @@ impl Run<'_> {
             now: Clock::Wall.now(),
         }
     }
-
-    /// Returns what is known to stand next to what the alarm watches: the alarms that its rule names, what may call the
-    /// function, and what feeds it.
-    async fn neighbours(&self) -> Vec<Key> {
-        let (alarm, resource) = (&self.incident.alarm, &self.incident.resource);
-        let named_by_rule = alarm.leaves.iter().map(|leaf| Key {
-            key: named(alarm, leaf),
-            because: format!("the rule of {} names {leaf}", alarm.name),
-        });
-        let mut near: Vec<Key> = named_by_rule.collect();
-        let is_function =
-            resource.service().is_some_and(|service| service.changes == ChangeSource::LambdaFunction);
-        if is_function {
-            let asked = self.services.telemetry.callers(&resource.name);
-            let arns = match tokio::time::timeout(NEIGHBOURS_TIME, asked).await {
-                Ok(Ok(arns)) => arns,
-                Ok(Err(error)) => self.unlinked(&error.to_string()),
-                Err(_) => self.unlinked("no answer in time"),
-            };
-            near.extend(arns.iter().filter_map(|arn| {
-                let (service, name) = playbook::named_by(arn)?;
-                let place = &alarm.place;
-                let key = SeriesKey::of_resource(&place.account, &place.region, &service.namespace, name);
-                let because = format!("{} {name} stands before {}", service.title, resource.title());
-                Some(Key { key, because })
-            }));
-        }
-        near.truncate(MOST_NEIGHBOURS);
-        near
-    }
-
-    fn unlinked(&self, why: &str) -> Vec<String> {
-        let resource = self.incident.resource.title();
-        let message = format!("alarms of what stands before {resource} are not linked: {why}");
-        self.observer.emit(RunEvent::Warning { message });
-        Vec::new()
-    }
 }
 
 /// Returns the key of an alarm by its name.
-fn named(alarm: &Alarm, name: &str) -> SeriesKey {
+pub(super) fn named(alarm: &Alarm, name: &str) -> SeriesKey {
     SeriesKey::of_resource(&alarm.place.account, &alarm.place.region, "alarm", name)
 }

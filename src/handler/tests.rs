@@ -189,23 +189,56 @@ async fn of_two_deliveries_of_one_event_at_once_one_works_and_the_other_is_sent_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_try_that_was_cut_off_keeps_its_lease_no_longer_than_it_could_have_lived() {
+async fn after_a_process_that_died_early_lambdas_next_try_may_work() {
     let shelf = shelf(Duration::from_secs(1));
     let services = services(Honest::but_silent_for(&["supervisor"]), Arc::clone(&shelf));
     let (event, died) = (event(), AtomicBool::new(false));
-    // Lambda kills the process: the run is dropped where it stands and gives nothing back.
-    let deadline = Deadline::after(Duration::from_mins(1));
+    // The process runs out of memory: the run is dropped where it stands and gives nothing back.
     tokio::select! {
         biased;
         () = tokio::time::sleep(Duration::from_secs(20)) => died.store(true, Ordering::SeqCst),
-        _ = handle(&event, deadline, &services) => {}
+        _ = handle(&event, Deadline::after(LAMBDA_TIME), &services) => {}
     }
     assert!(died.load(Ordering::SeqCst));
     let early = handle(&event, Deadline::after(LAMBDA_TIME), &services).await;
     assert!(matches!(early, Err(HandlerError::InProgress { .. })), "{early:?}");
-    tokio::time::sleep(Duration::from_secs(40)).await;
+    // Lambda waits a minute before it tries an event again.
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let late = handle(&event, Deadline::after(LAMBDA_TIME), &services).await.unwrap();
     assert_eq!(late.runs[0].delivered.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_run_keeps_its_lease_for_as_long_as_it_lives() {
+    let shelf = shelf(Duration::from_secs(1));
+    let services = services(Honest::but_silent_for(&["supervisor"]), Arc::clone(&shelf));
+    let event = event();
+    let second = async {
+        tokio::time::sleep(Duration::from_mins(3)).await;
+        handle(&event, Deadline::after(LAMBDA_TIME), &services).await
+    };
+    let (first, second) = futures::join!(handle(&event, Deadline::after(LAMBDA_TIME), &services), second);
+    assert!(matches!(second, Err(HandlerError::InProgress { .. })), "{second:?}");
+    assert_eq!(first.unwrap().runs[0].delivered.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_recovery_of_an_alarm_of_the_same_event_is_waited_for() {
+    let shelf = shelf(Duration::ZERO);
+    let services = services(Honest::but_silent_for(&[]), Arc::clone(&shelf));
+    let deadline = || Deadline::after(LAMBDA_TIME);
+    let both = event_of(&[("errors", "fn-1", 1), ("latency", "fn-1", 9)]);
+    let response = handle(&both, deadline(), &services).await.unwrap();
+    assert_eq!(outcomes(&response), [("errors", "cannot_be_shown"), ("latency", "merged")]);
+    let of_other = recovered(&event_of(&[("latency", "fn-1", 30)]));
+    let response = handle(&of_other, deadline(), &services).await.unwrap();
+    assert_eq!(outcomes(&response), [("latency", "recovered_with_incident")]);
+    // Nobody can say that the other one is over: its state cannot be read in this account.
+    let of_first = recovered(&event_of(&[("errors", "fn-1", 31)]));
+    let response = handle(&of_first, deadline(), &services).await.unwrap();
+    assert_eq!(outcomes(&response), [("errors", "state_change")]);
+    let card = terminal::render(shelf.documents.lock().unwrap().last().unwrap(), false);
+    assert!(card.contains("latency"), "{card}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -476,6 +509,10 @@ struct Forgetful;
 
 impl Store for Forgetful {
     fn begin<'a>(&'a self, _: &'a EventKey, _: Duration) -> BoxFuture<'a, Result<Begin, StoreError>> {
+        forgotten()
+    }
+
+    fn renew<'a>(&'a self, _: &'a EventKey, _: Duration) -> BoxFuture<'a, Result<(), StoreError>> {
         forgotten()
     }
 

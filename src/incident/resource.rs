@@ -73,14 +73,10 @@ impl Resource {
             return key(&if self.namespace.is_empty() { series() } else { self.name.clone() });
         };
         let dimensions = &metric.dimensions;
-        let values = |names: &Vec<String>| {
-            let values = names.iter().map(|name| dimensions.get(name).map(String::as_str));
-            Some(values.collect::<Option<Vec<&str>>>()?.join("/"))
-        };
         let Some(service) = self.service() else {
             return key(&if dimensions.is_empty() { alarm.name.clone() } else { all(dimensions) });
         };
-        if let Some(name) = service.identities.iter().find_map(values) {
+        if let Some(name) = service.identities_in(dimensions).next() {
             return key(&name);
         }
         let is_named = service.identities.is_empty()

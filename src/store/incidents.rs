@@ -4,7 +4,8 @@
 //! its own keys, or finds one of its neighbours' own, belongs to it. All keys are written at once, so that of two alarms
 //! at the same moment the second finds the first.
 
-use std::collections::BTreeMap;
+mod keys;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -187,7 +188,7 @@ pub async fn join(store: &dyn Store, arrival: &Arrival) -> Result<Joined, StoreE
         let keys: Vec<String> =
             arrival.own.iter().chain(&arrival.near).map(|key| key_item(&key.key)).collect();
         let leads = store.read(&keys).await?;
-        let found = found(arrival, &leads);
+        let found = keys::found(arrival, &leads);
         let items: Vec<String> = found.keys().map(incident_item).collect();
         let known = if items.is_empty() { Vec::new() } else { store.read(&items).await? };
         let mut open: Vec<(u64, OpenIncident, &String)> = Vec::new();
@@ -283,9 +284,29 @@ pub async fn card(store: &dyn Store, incident: &EventKey, receipts: Vec<Receipt>
     .await
 }
 
-/// Closes an incident: what opened it was no alarm after all.
-pub async fn close(store: &dyn Store, incident: &EventKey) -> Result<(), StoreError> {
-    update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| incident.closed = true).await
+/// Makes an alarm a member that a report has told already: one that came in the same event as the alarm that opened the
+/// incident. Its recovery is that of a member from then on.
+pub async fn add_told(
+    store: &dyn Store,
+    incident: &EventKey,
+    member: Member,
+    series: &SeriesKey,
+) -> Result<(), StoreError> {
+    let item = incident_item(incident);
+    let is_open = update(store, &item, KEPT, |open: &mut OpenIncident| {
+        if open.first.is_none() {
+            return false;
+        }
+        if !open.members.iter().any(|known| known.event == member.event) {
+            open.add(member.clone());
+        }
+        true
+    });
+    if is_open.await? {
+        let item = series_item(series);
+        update(store, &item, KEPT, |of: &mut Option<EventKey>| *of = Some(incident.clone())).await?;
+    }
+    Ok(())
 }
 
 /// Finds what the recovery of a series ends; an incident of its own is closed by it. `ok` is the change to OK, which was
@@ -337,6 +358,13 @@ pub async fn end(
         incident.ended.get_or_insert_with(|| Ended { event: ok.clone(), at }).event == *ok
     })
     .await
+}
+
+impl Member {
+    /// Returns an alarm that a report has told.
+    pub fn told(event: EventKey, alarm: &str, because: &str) -> Self {
+        Member { event, alarm: alarm.to_owned(), because: because.to_owned(), told: true, told_by: None }
+    }
 }
 
 impl Arrival {
@@ -442,22 +470,6 @@ impl OpenIncident {
     }
 }
 
-/// Returns the incidents that the alarm's keys lead to, each with the reason.
-fn found(arrival: &Arrival, leads: &[Option<Item>]) -> BTreeMap<EventKey, String> {
-    let mut found = BTreeMap::new();
-    let own = arrival.own.iter().map(|key| (key, true));
-    let near = arrival.near.iter().map(|key| (key, false));
-    for ((key, is_own), item) in own.chain(near).zip(leads) {
-        let Some(lead) = item.as_ref().and_then(|item| Lead::deserialize(&item.value).ok()) else { continue };
-        // Two that share a neighbour are not neighbours.
-        if lead.own || is_own {
-            let because = if lead.own { key.because.clone() } else { lead.because };
-            found.entry(lead.incident).or_insert(because);
-        }
-    }
-    found
-}
-
 /// Makes the alarm a member; `None` where another one was faster.
 async fn link(
     store: &dyn Store,
@@ -524,21 +536,12 @@ async fn start(
         let item = key_item(&key.key);
         // A transaction may name an item once.
         if !changes.iter().any(|change| change.key == item) {
-            let lead = Lead { incident: event.clone(), own, because: key.because.clone() };
-            changes.push(change(item, seen.as_ref().map(|item| item.version), &lead, KEY_KEPT)?);
+            let leads = keys::with(seen.as_ref(), keys::Lead::new(arrival, key, own), arrival.now);
+            changes.push(change(item, seen.as_ref().map(|item| item.version), &leads, KEY_KEPT)?);
         }
     }
     changes.push(series_change(store, &arrival.series, event).await?);
     Ok(store.write(&changes).await?.then_some(Joined::Opened))
-}
-
-/// Where a key leads.
-#[derive(Debug, Serialize, Deserialize)]
-struct Lead {
-    incident: EventKey,
-    /// Whether it is the incident's own key, and not a neighbour's.
-    own: bool,
-    because: String,
 }
 
 async fn series_change(

@@ -55,6 +55,15 @@ impl Store for MemoryStore {
         async move { Ok(begun) }.boxed()
     }
 
+    fn renew<'a>(&'a self, event: &'a EventKey, lease: Duration) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.with(|entries| {
+            if let Some(held) = entries.get_mut(event).and_then(|entry| entry.lease.as_mut()) {
+                *held = Deadline::after(lease);
+            }
+        });
+        async { Ok(()) }.boxed()
+    }
+
     fn save<'a>(&'a self, record: &'a RunRecord) -> BoxFuture<'a, Result<(), StoreError>> {
         self.with(|entries| {
             let saved = 1 + entries.values().map(|entry| entry.saved).max().unwrap_or_default();
@@ -155,6 +164,19 @@ mod tests {
         store.save(&record(Stage::Delivery)).await.unwrap();
         store.release(&event()).await.unwrap();
         assert_eq!(store.begin(&event(), LEASE).await, Ok(Begin::Done(Box::new(record(Stage::Delivery)))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_of_life_keeps_the_lease_and_a_lease_given_back_stays_so() {
+        let store = MemoryStore::default();
+        assert_eq!(store.begin(&event(), LEASE).await, Ok(Begin::Fresh(None)));
+        tokio::time::advance(LEASE / 2).await;
+        store.renew(&event(), LEASE).await.unwrap();
+        tokio::time::advance(LEASE / 2).await;
+        assert_eq!(store.begin(&event(), LEASE).await, Ok(Begin::InProgress));
+        store.release(&event()).await.unwrap();
+        store.renew(&event(), LEASE).await.unwrap();
+        assert_eq!(store.begin(&event(), LEASE).await, Ok(Begin::Fresh(None)));
     }
 
     fn change(key: &str, seen: Option<u64>, value: u64) -> Change {

@@ -247,6 +247,10 @@ impl Store for KeepingStore {
         self.inner.begin(event, lease)
     }
 
+    fn renew<'a>(&'a self, event: &'a EventKey, lease: Duration) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.renew(event, lease)
+    }
+
     fn save<'a>(&'a self, record: &'a RunRecord) -> BoxFuture<'a, Result<(), StoreError>> {
         self.saved.lock().unwrap().push(record.clone());
         self.inner.save(record)

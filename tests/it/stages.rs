@@ -217,6 +217,13 @@ async fn a_slack_that_breaks_after_the_facts_leaves_sns_with_the_report_and_says
         let [undelivered] = response.runs[0].undelivered.as_slice() else { panic!("{response:?}") };
         assert!(undelivered.channel.starts_with("slack"), "{undelivered}");
         assert_eq!(run.emulator.published().len(), 1);
+        // What is linked later belongs to the card that could not be edited.
+        let event = run.kept.saved().last().unwrap().event.clone();
+        let incident =
+            run.services.store.read(&[format!("incident#{event}")]).await.unwrap().remove(0).unwrap();
+        let receipts = incident.value["reported"]["receipts"].as_array().unwrap();
+        let known: Vec<&str> = receipts.iter().map(|receipt| receipt["channel"].as_str().unwrap()).collect();
+        assert!(known.contains(&"sns") && known.contains(&undelivered.channel.as_str()), "{known:?}");
     }
 }
 

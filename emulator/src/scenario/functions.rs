@@ -1,4 +1,4 @@
-//! `changes.json`: Lambda functions with their versions and aliases, in the API's own field names.
+//! `changes.json`: Lambda functions with their versions and aliases, in the API's own field names, and REST APIs.
 
 use std::path::Path;
 
@@ -41,10 +41,19 @@ impl Function {
     }
 }
 
-/// All functions.
+/// A REST API.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestApi {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+/// All functions, and the REST APIs in front of them.
 #[derive(Debug)]
 pub(crate) struct Functions {
     functions: Vec<Function>,
+    pub(crate) rest_apis: Vec<RestApi>,
 }
 
 #[derive(Deserialize)]
@@ -53,12 +62,14 @@ struct File {
     #[serde(rename = "format")]
     _format: u32,
     functions: Vec<Function>,
+    #[serde(default)]
+    rest_apis: Vec<RestApi>,
 }
 
 impl Functions {
     /// Reads the file. What was modified after the scenario's instant does not exist yet and is left out.
     pub(crate) fn load(path: &Path, description: &Description) -> Result<Self, ScenarioError> {
-        let mut functions = error::json_of_format::<File>(path)?.functions;
+        let File { mut functions, rest_apis, .. } = error::json_of_format(path)?;
         for function in &mut functions {
             function.arn = format!(
                 "arn:aws:lambda:{}:{}:function:{}",
@@ -68,7 +79,7 @@ impl Functions {
                 ScenarioError::invalid(path, format!("function {}: {reason}", function.name))
             })?;
         }
-        Ok(Self { functions })
+        Ok(Self { functions, rest_apis })
     }
 
     /// Finds a function by name.

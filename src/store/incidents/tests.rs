@@ -266,13 +266,39 @@ async fn a_member_that_flaps_is_told_once_and_the_first_alarm_that_does_is_an_in
     assert_eq!(open.first, Some(again.first));
 }
 
-#[tokio::test]
-async fn nothing_belongs_to_what_was_no_alarm() {
+#[tokio::test(start_paused = true)]
+async fn a_key_that_two_incidents_share_leads_to_both() {
     let store = MemoryStore::default();
-    let test = arrival("a", 0, "fn", &[]);
-    join(&store, &test).await.unwrap();
-    close(&store, &test.first.event).await.unwrap();
-    assert_eq!(join(&store, &arrival("b", 5, "fn", &[])).await, Ok(Joined::Opened));
+    // Two functions that one queue feeds.
+    let (one, other) = (arrival("a", 0, "fn-1", &["queue"]), arrival("b", 1, "fn-2", &["queue"]));
+    assert_eq!(join(&store, &one).await, Ok(Joined::Opened));
+    assert_eq!(join(&store, &other).await, Ok(Joined::Opened));
+    // Of the queue's two incidents it is the first one's; had the newer one taken the key, it would be lost to the first.
+    let Ok(Joined::Linked(incident, _)) = join(&store, &arrival("c", 2, "queue", &[])).await else {
+        panic!()
+    };
+    assert_eq!(incident.first.unwrap().alarm, one.first.alarm);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_of_the_same_event_is_a_member_that_was_told_and_its_recovery_is_waited_for() {
+    let store = MemoryStore::default();
+    let (lead, other) = (arrival("a", 0, "fn", &[]), arrival("b", 1, "fn", &[]));
+    join(&store, &lead).await.unwrap();
+    let member = Member::told(other.first.event.clone(), "b", "came in the same event");
+    add_told(&store, &lead.first.event, member.clone(), &other.series).await.unwrap();
+    add_told(&store, &lead.first.event, member, &other.series).await.unwrap();
+    let known = take_members(&store, &lead.first.event).await.unwrap();
+    assert_eq!(known.iter().map(|member| member.alarm.as_str()).collect::<Vec<_>>(), ["b"]);
+    let ok = EventKey::new(&other.series, "OK", other.first.went_off);
+    let at = other.first.went_off;
+    let recovered = recover(&store, &other.series, &ok, at, at).await.unwrap();
+    assert!(matches!(recovered, Recovery::Member(_)), "{recovered:?}");
+    // Of an incident that nobody opened there is no member.
+    let (nobody, lost) = (arrival("c", 0, "x", &[]), arrival("d", 0, "x", &[]));
+    let member = Member::told(lost.first.event.clone(), "d", "came in the same event");
+    add_told(&store, &nobody.first.event, member, &lost.series).await.unwrap();
+    assert_eq!(recover(&store, &lost.series, &ok, at, at).await, Ok(Recovery::Unknown));
 }
 
 /// Lets others go before each answer.
@@ -282,6 +308,10 @@ struct Slow(MemoryStore);
 impl Store for Slow {
     fn begin<'a>(&'a self, event: &'a EventKey, lease: Duration) -> BoxFuture<'a, Result<Begin, StoreError>> {
         self.0.begin(event, lease)
+    }
+
+    fn renew<'a>(&'a self, event: &'a EventKey, lease: Duration) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.renew(event, lease)
     }
 
     fn save<'a>(&'a self, record: &'a RunRecord) -> BoxFuture<'a, Result<(), StoreError>> {
