@@ -112,24 +112,50 @@ set_up_python() {
 
 # `--all-targets` builds the binaries with the same features as the tests, so the AWS SDKs are compiled once.
 build() { cargo build --workspace --all-targets --locked; }
-test_rust() { cargo test --workspace --locked --no-fail-fast; }
+# Most of the time tests wait, for a socket or for a minute that is scaled down: more of them at once than there are cores.
+test_rust() { RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc 2>/dev/null || echo 2) * 3))}" cargo test --workspace --locked --no-fail-fast; }
+# Clippy lints while it builds and not while it checks, as `cargo clippy` has it: so it takes the AWS SDKs as the step `build`
+# left them, where a check would read all of them once more, minutes on two cores.
 lint() {
-  cargo clippy --workspace --all-targets --locked ${fuzzer:+--features sre-agent-fuzz/libfuzzer} -- -D warnings
+  CLIPPY_ARGS='-Dwarnings__CLIPPY_HACKERY__' RUSTC_WORKSPACE_WRAPPER="$(rustc --print sysroot)/bin/clippy-driver" \
+    cargo build --workspace --all-targets --locked ${fuzzer:+--features sre-agent-fuzz/libfuzzer}
+}
+
+build_fuzzer() {
+  RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/instrument.sh" cargo build --workspace --locked \
+    --features sre-agent-fuzz/libfuzzer --bin fuzz-parse-event
 }
 
 # A minute with a fixed seed, begun at the committed corpus. What it finds new stays in target/fuzz/found, an input that
 # breaks the parser in target/fuzz/crash-...: run target/debug/fuzz-parse-event on it, and give it to the corpus.
 fuzz() {
-  local found="$target/fuzz/found" log="$logs/fuzz.log" code
+  local found="$target/fuzz/found"
   rm -rf "$found" && mkdir -p "$found" || return 1
-  RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/instrument.sh" cargo build --workspace --locked \
-    --features sre-agent-fuzz/libfuzzer --bin fuzz-parse-event || return 1
-  "$target/debug/fuzz-parse-event" -seed=1 -max_total_time=60 -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
+  nice "$target/debug/fuzz-parse-event" -seed=1 -max_total_time=60 -max_len=8192 -timeout=20 -rss_limit_mb=2048 \
     -dict=fuzz/parse_event.dict -artifact_prefix="$target/fuzz/" -print_final_stats=1 "$found" fuzz/corpus/parse_event
+}
+
+# Some steps take a minute without needing much of the machine: they run beside others, and are waited for in their turn.
+beside() { # name, command...
+  local name="$1"
+  shift
+  "$@" >"$logs/$name-beside.log" 2>&1 </dev/null &
+  eval "${name}_beside=$!"
+}
+
+joined() { # name
+  local job code
+  eval "job=\$${1}_beside"
+  wait "$job"
   code=$?
-  # Without counters it would be blind, and still end well.
-  grep -q 'inline 8-bit counters' "$log" || { echo 'the parser is not instrumented'; return 1; }
+  cat "$logs/$1-beside.log"
   return "$code"
+}
+
+join_fuzz() {
+  joined fuzz || return 1
+  # Without counters it would be blind, and still end well.
+  grep -q 'inline 8-bit counters' "$logs/fuzz-beside.log" || { echo 'the parser is not instrumented'; return 1; }
 }
 
 validate_template() {
@@ -156,18 +182,19 @@ try_first_command() {
   card="$(cargo sre-agent demo)" && [ -n "$card" ]
 }
 
-steps=' python fmt build clippy deny rust fuzz scenarios template sam models boto3 commands lambda schema html demo '
+steps=' python fmt build clippy deny rust fuzzer fuzz scenarios template sam models boto3 commands lambda schema html demo '
 for name in $wanted; do
   case "$steps" in *" $name "*) ;; *) echo "there is no step $name; the steps are:$steps" >&2; exit 2 ;; esac
 done
+
+case " $wanted " in *" fuzz "*) wanted="$wanted fuzzer" ;; esac
 
 command -v cargo >/dev/null || { echo 'cargo is missing. Rust comes from https://rustup.rs' >&2; exit 2; }
 
 python_steps='scenarios template sam models boto3 commands lambda schema html'
 base="$(find_python)"
 if [ -n "$base" ]; then
-  step python 'a Python environment for the tests that are not Rust' set_up_python "$base"
-  [ -x "$venv/bin/sam" ] || base=""
+  if asked_for python; then beside python set_up_python "$base"; fi
 else
   echo 'Python 3.11 or newer with venv is missing (Debian and Ubuntu: apt-get install python3-venv).'
 fi
@@ -185,15 +212,20 @@ else
   skip deny 'cargo-deny is not installed (cargo install cargo-deny)'
 fi
 if [ -n "$built" ]; then step rust 'unit, property and integration tests' test_rust; else missing rust 'the build failed'; fi
+fuzzes=""
 if [ -z "$built" ]; then
   missing fuzz 'the build failed'
 elif [ -n "$fuzzer" ]; then
-  step fuzz 'the parser of events under libFuzzer, a minute' fuzz
-  if asked_for fuzz; then sed -n 's/^stat::number_of_executed_units: */  inputs tried: /p; s/^#[0-9]*[[:space:]]DONE/ /p' "$logs/fuzz.log"; fi
+  step fuzzer 'the parser of events, built for libFuzzer' build_fuzzer && fuzzes=yes
+  if [ -n "$fuzzes" ] && asked_for fuzz; then beside fuzz fuzz; fi
 else
   skip fuzz 'there is no C++ compiler (c++)'
 fi
 
+if [ -n "$base" ]; then
+  step python 'a Python environment for the tests that are not Rust' joined python
+  [ -x "$venv/bin/sam" ] || base=""
+fi
 if [ -n "$base" ]; then
   step scenarios 'each scenario agrees with itself' "$python" scenarios/check.py
   step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py
@@ -222,6 +254,10 @@ else
   for name in $python_steps; do missing "$name" 'no Python environment'; done
 fi
 
+if [ -n "$fuzzes" ]; then
+  step fuzz 'the parser of events under libFuzzer, a minute beside the steps before' join_fuzz
+  if asked_for fuzz; then sed -n 's/^stat::number_of_executed_units: */  inputs tried: /p; s/^#[0-9]*[[:space:]]DONE/ /p' "$logs/fuzz.log"; fi
+fi
 step demo "README's first command, on both scenarios" try_first_command
 
 printf '\n%s\n' "$table"
