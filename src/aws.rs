@@ -42,6 +42,7 @@ pub use sns::SnsChannel;
 pub use ssm::{ParameterError, document, earlier_versions, parameter};
 
 use crate::alarm::AlarmSnapshot;
+use crate::doctor::load::History;
 use crate::evidence::{MetricId, Series, Status};
 use crate::gather::Telemetry;
 use crate::gather::telemetry::{
@@ -153,6 +154,11 @@ impl AwsTelemetry {
     /// Lists the account's alarms in the Region, up to two thousand: what a question in plain words can be about.
     pub async fn alarms(&self) -> Result<Vec<AlarmSnapshot>, TelemetryError> {
         alarms::alarms(&self.cloudwatch, &self.region).await
+    }
+
+    /// Lists when any alarm of the Region went off, as far as the histories go back: 30 days.
+    pub async fn history(&self) -> Result<History, TelemetryError> {
+        alarms::history(&self.cloudwatch).await
     }
 
     /// Lists when an alarm went off, as far as its history goes back: 30 days.
