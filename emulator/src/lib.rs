@@ -21,6 +21,7 @@ mod logs;
 mod page;
 mod percent;
 mod recorder;
+mod s3;
 mod scenario;
 mod service_quotas;
 mod slack;
@@ -37,6 +38,7 @@ pub use bedrock::{
 };
 pub use emulator::{Emulator, EmulatorError, Options};
 pub use recorder::Received;
+pub use s3::StoredObject;
 pub use scenario::{Paging, Scenario, ScenarioError};
 pub use slack::{
     Slack, SlackBreak, SlackFile, SlackMembership, SlackMessage, SlackOptions, SlackRefusal, SlackVersion,

@@ -139,6 +139,7 @@ async fn merged(alarm: &Alarm, lead: &RunSummary, services: &Services) -> RunSum
         document: None,
         receipts: lead.delivered.clone(),
         below: Vec::new(),
+        undelivered: Vec::new(),
     };
     if let Err(error) = services.store.save(&record).await {
         services.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
@@ -217,7 +218,10 @@ async fn run(
     };
     let reserve = services.config.reserve(deadline.time_left());
     let saving = tokio::sync::Mutex::new(());
-    let work = Run { services, observer: &observer, deadline, reserve, seed, incident, why, also, saving };
+    let places = tokio::sync::OnceCell::new();
+    let observing = &observer;
+    let work =
+        Run { services, observer: observing, deadline, reserve, seed, incident, why, also, places, saving };
     // A panic must give the lease back, or the retry would find the event "in progress".
     let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
     if let Err(error) = services.store.release(&event).await {

@@ -130,6 +130,7 @@ mod tests {
             document: None,
             receipts: Vec::new(),
             below: Vec::new(),
+            undelivered: Vec::new(),
         }
     }
 
