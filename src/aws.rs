@@ -4,6 +4,7 @@
 //! an incident; it retries what the service asks to retry, except for models, whose pace is the product's own.
 
 mod alarms;
+mod amazon_q;
 mod apigateway;
 mod bedrock;
 mod bedrock_control;
@@ -16,6 +17,7 @@ mod lambda;
 mod logs;
 mod models;
 mod quotas;
+mod s3;
 mod sns;
 mod ssm;
 
@@ -31,6 +33,7 @@ use futures::future::BoxFuture;
 
 pub use crate::model::classify::classify;
 pub use alarms::Firing;
+pub use amazon_q::AmazonQChannel;
 pub use bedrock::Bedrock;
 pub use bedrock_control::ModelAccess;
 pub use channels::{Channels, channels, slack_api};
@@ -38,6 +41,7 @@ pub use dynamodb::DynamoDbStore;
 pub use identity::identity;
 pub use models::{keys, models};
 pub use quotas::bedrock_quotas;
+pub use s3::ReportBucket;
 pub use sns::SnsChannel;
 pub use ssm::{ParameterError, document, earlier_versions, parameter};
 

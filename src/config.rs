@@ -4,6 +4,7 @@
 //! `SRE_AGENT_*` variables. An empty variable counts as unset, because SAM hands a variable without value on as empty
 //! text. The environment is never read here.
 
+mod destinations;
 mod raw;
 mod slack;
 
@@ -12,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::delivery::{Destinations, SlackBot, Webhook};
+use crate::delivery::{Bucket, Destinations, Route, SlackBot, Webhook};
 use crate::investigation::depth::Depth;
 use crate::model::backoff::Backoff;
 use crate::model::budget::PerDay;
@@ -91,6 +92,14 @@ pub struct Config {
     pub slack_bot: Option<SlackBot>,
     /// ARN of the SNS topic for findings, where there is one.
     pub findings_topic: Option<String>,
+    /// ARN of the SNS topic that Amazon Q Developer in chat applications listens to, where there is one.
+    pub amazon_q_topic: Option<String>,
+    /// The bucket that reports are kept in, where there is one.
+    pub report_bucket: Option<Bucket>,
+    /// Whether the Lambda writes the card to its log.
+    pub stdout: bool,
+    /// Which alarm is told at which channels; the first that fits.
+    pub routes: Vec<Route>,
     /// The DynamoDB table for leases and records, where there is one; without, each container remembers for itself.
     pub state_table: Option<String>,
     /// The agent's own parts: alarms on them are told and never investigated.
@@ -164,6 +173,7 @@ impl fmt::Display for ConfigError {
 
 /// The variables and the keys that they set.
 const VARIABLES: &[(&str, &str)] = &[
+    ("SRE_AGENT_AMAZON_Q_TOPIC_ARN", "amazon_q.topic_arn"),
     ("SRE_AGENT_AS_OF", "run.as_of"),
     ("SRE_AGENT_DEPTH", "depth"),
     ("SRE_AGENT_FALLBACK_MODELS", "models.fallback"),
@@ -173,6 +183,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("SRE_AGENT_OWN_QUEUES", "run.own_queues"),
     ("SRE_AGENT_PROVIDER", "models.provider"),
     ("SRE_AGENT_PUBLISH_RESERVE_SECONDS", "deadline.publish_reserve_seconds"),
+    ("SRE_AGENT_REPORT_BUCKET", "s3.bucket"),
     ("SRE_AGENT_SEED", "run.seed"),
     ("SRE_AGENT_SLACK_CHANNEL", "slack.channel"),
     ("SRE_AGENT_SLACK_TOKEN", "slack.token"),
@@ -236,6 +247,8 @@ impl Config {
             webhook: self.slack_webhook.as_ref(),
             bot: self.slack_bot.as_ref(),
             topic: self.findings_topic.as_deref(),
+            amazon_q: self.amazon_q_topic.as_deref(),
+            bucket: self.report_bucket.as_ref(),
         }
     }
 
@@ -261,6 +274,7 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
     let mut fault = |reason: String| faults.push(Fault { key: name.to_owned(), reason });
     let text = || Some(value.to_owned());
     match name {
+        "SRE_AGENT_AMAZON_Q_TOPIC_ARN" => raw.amazon_q.topic_arn = text(),
         "SRE_AGENT_AS_OF" => raw.run.as_of = text(),
         "SRE_AGENT_DEPTH" => raw.depth = text(),
         "SRE_AGENT_FALLBACK_MODELS" => {
@@ -274,6 +288,7 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
             raw.run.own_queues = Some(queues.map(str::to_owned).collect());
         }
         "SRE_AGENT_PROVIDER" => raw.models.provider = text(),
+        "SRE_AGENT_REPORT_BUCKET" => raw.s3.bucket = text(),
         "SRE_AGENT_SLACK_CHANNEL" => raw.slack.channel = text(),
         "SRE_AGENT_SLACK_TOKEN" => raw.slack.token = text(),
         "SRE_AGENT_SLACK_WEBHOOK" => raw.slack.webhook = text(),
@@ -410,13 +425,10 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         quotas.models.insert(ModelId::from(model.as_str()), Quota { requests: *requests, tokens: *tokens });
     }
     let (slack_webhook, slack_bot) = slack::checked(&raw.slack, &mut fault);
-    let findings_topic = raw.sns.topic_arn.clone().filter(|arn| {
-        let good = arn.starts_with("arn:") && arn.split(':').count() == 6 && arn.contains(":sns:");
-        if !good {
-            fault("sns.topic_arn", format!("{arn:?} is not an SNS topic's ARN"));
-        }
-        good
-    });
+    let findings_topic = destinations::topic("sns.topic_arn", raw.sns.topic_arn.as_ref(), &mut fault);
+    let amazon_q_topic =
+        destinations::topic("amazon_q.topic_arn", raw.amazon_q.topic_arn.as_ref(), &mut fault);
+    let report_bucket = destinations::bucket(raw, &mut fault);
     let state_table = raw.store.table.clone().filter(|table| {
         // A name or an ARN; DynamoDB takes both.
         let good = (3..=1024).contains(&table.len())
@@ -451,7 +463,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
             );
         }
     }
-    Config {
+    let mut config = Config {
         depth,
         models,
         allow_global: raw.models.allow_global.unwrap_or(false),
@@ -487,9 +499,15 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
             topic: findings_topic.as_deref().and_then(|arn| arn.rsplit(':').next()).map(str::to_owned),
         },
         findings_topic,
+        amazon_q_topic,
+        report_bucket,
+        stdout: raw.stdout.enabled.unwrap_or(false),
+        routes: Vec::new(),
         as_of,
         seed: raw.run.seed,
-    }
+    };
+    config.routes = destinations::routes(raw, &config, &mut fault);
+    config
 }
 
 /// Checks the limits of a day; one that is not there is none.

@@ -11,7 +11,9 @@ mod facts;
 mod lease;
 mod neighbours;
 mod notice;
+mod places;
 mod response;
+mod stored;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,13 +31,15 @@ use crate::model::Model;
 use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
 use crate::report::compose::{self, Also, Told};
+use crate::report::kept::Kept;
 use crate::report::{self, Document};
 use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
 use crate::store::Store;
 use crate::store::incidents::{self, Reported};
-use facts::Open;
+use facts::{Open, View};
 use notice::{Notice, is_report};
 pub use response::{BatchItemFailure, HandlerError, Response, RunSummary};
+pub use stored::ask;
 
 /// What a run works with; built once, outside the handler.
 #[derive(Clone)]
@@ -226,6 +230,8 @@ struct Run<'a> {
     why: Why,
     /// Names of other alarms that this run answers as well.
     also: Vec<String>,
+    /// Where it is told, once the rules were read.
+    places: tokio::sync::OnceCell<places::Places>,
     /// Held while the record is kept.
     saving: tokio::sync::Mutex<()>,
 }
@@ -272,18 +278,21 @@ impl Run<'_> {
                 self.tell_recovery(at, &summary.run_id, &receipts).await;
             }
         }
-        // A report that nobody received is no success, whatever it says.
-        let outcome = if summary.is_ok() { outcome.unwrap_or_default() } else { "undelivered".into() };
+        self.finished(outcome.unwrap_or_default(), &spent, watch.elapsed(), summary.is_ok());
+        summary
+    }
+
+    /// Tells that the run is over. A report that nobody received is no success, whatever it says.
+    fn finished(&self, outcome: String, spent: &Spent, took: Duration, is_delivered: bool) {
         self.observer.emit(RunEvent::Finished {
-            outcome,
-            took: watch.elapsed(),
+            outcome: if is_delivered { outcome } else { "undelivered".into() },
+            took,
             model_calls: spent.total_calls(),
             input_tokens: spent.usage.all_input(),
             output_tokens: spent.usage.output,
             cost_usd: if spent.recordings.is_empty() { spent.cost_usd } else { None },
             agents: spent.shares(),
         });
-        summary
     }
 
     /// Returns the document that an earlier try had composed, where it and the record are of a format that is known here:
@@ -330,6 +339,7 @@ impl Run<'_> {
             document: None,
             receipts,
             below: Vec::new(),
+            undelivered: Vec::new(),
         };
         // An alarm on the agent itself asks nothing of the store either.
         let is_remembered = self.why == Why::StateChange && !(self.is_alarm() && self.is_own());
@@ -362,7 +372,7 @@ impl Run<'_> {
             )
         });
         // The depth depends on the quotas; while telemetry is read, reading them costs no time.
-        let (gathered, ()) = tokio::join!(gathering, self.read_quotas());
+        let (gathered, (), _) = tokio::join!(gathering, self.read_quotas(), self.places());
         self.keep(&case.record, Stage::Gather, None).await;
         let analysing = async { self.analysed(gathered) };
         let view = self
@@ -395,12 +405,13 @@ impl Run<'_> {
             self.ask_models(&view.ledger, &view.analysis, &view.log_groups, earlier, work_until).await;
         let ledger = match &asked.investigation {
             Some(investigation) => investigation.ledger.clone(),
-            None => view.ledger,
+            None => view.ledger.clone(),
         };
         let condition = self.read_again(&reader).await;
         let also = self.also().await;
         let mut record = case.record();
-        let document = compose::document(&Told {
+        let stored = self.stored(&record.run_id).await;
+        let mut document = compose::document(&Told {
             run_id: &record.run_id,
             incident: &self.incident,
             ledger: &ledger,
@@ -418,9 +429,14 @@ impl Run<'_> {
             left: &asked.left,
             spent: &asked.spent,
             log_groups: &view.log_groups,
+            stored: stored.as_ref(),
             hints: &view.hints,
             took: case.watch.elapsed(),
         });
+        let (groups, hints) = (view.log_groups, view.hints);
+        document.kept =
+            Kept::new(record.run_id.clone(), self.incident.clone(), ledger, groups, hints, condition)
+                .packed();
         let outcome = compose::outcome_name(asked.investigation.as_ref(), self.why.question().is_some());
         record.outcome = Some(outcome.to_owned());
         Worked { record, document: Some(document), spent: asked.spent }
@@ -484,7 +500,7 @@ impl Run<'_> {
         let is_report = known.outcome.as_deref().is_some_and(is_report);
         let kind = if is_report { Kind::Report } else { Kind::Notice };
         let (mut receipts, undelivered) = self.post(&document, kind, &known, self.deadline).await;
-        if receipts.is_empty() && !undelivered.is_empty() {
+        if !undelivered.is_empty() && !self.places().await.reached(&receipts) {
             let reasons = undelivered.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             return Err(HandlerError::Undelivered { alarm: self.incident.alarm.name.clone(), reasons });
         }
@@ -492,7 +508,11 @@ impl Run<'_> {
         let is_left = |card: &&Receipt| !receipts.iter().any(|receipt| receipt.channel == card.channel);
         let left: Vec<Receipt> = known.receipts.iter().filter(is_left).cloned().collect();
         receipts.extend(left);
-        record.lock().unwrap_or_else(PoisonError::into_inner).receipts = receipts;
+        {
+            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+            record.receipts = receipts;
+            record.undelivered = undelivered.iter().map(|error| error.channel.clone()).collect();
+        }
         self.keep(record, Stage::Delivery, Some(&document)).await;
         Ok(self.summary(record, Some(document), undelivered))
     }
@@ -505,9 +525,12 @@ impl Run<'_> {
         record: &RunRecord,
         deadline: Deadline,
     ) -> (Vec<Receipt>, Vec<DeliveryError>) {
-        let posting = Posting { document, kind, already: &record.receipts, incident: &record.below };
+        let places = self.places().await;
+        let slack_channel = places.slack_channel.as_deref();
+        let (already, incident) = (record.receipts.as_slice(), record.below.as_slice());
+        let posting = Posting { document, kind, already, incident, slack_channel };
         let deadline = deadline.less(Duration::from_millis(500));
-        let delivering = deliver_all(&self.services.channels, posting, deadline, self.observer);
+        let delivering = deliver_all(&places.channels, posting, deadline, self.observer);
         let results = self
             .stage(Stage::Delivery, delivering, |results| {
                 let taken = results.iter().filter(|result| result.is_ok()).count();

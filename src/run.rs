@@ -374,4 +374,7 @@ pub struct RunRecord {
     /// Where the card of the incident stands that its message belongs to.
     #[serde(default)]
     pub below: Vec<Receipt>,
+    /// Channels that did not take it, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undelivered: Vec<String>,
 }

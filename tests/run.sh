@@ -235,7 +235,7 @@ if [ -n "$base" ]; then
     step boto3 'boto3, a client we did not write, reads from the emulator' try_boto3
     step commands "what the command line asks, held against AWS's service models" "$python" -m pytest -q -p no:cacheprovider tests/test_cli_requests.py
     if [ "$(uname -s)" = Linux ]; then
-      step lambda "the Lambda binary under AWS's runtime interface emulator" "$python" -m pytest -q -p no:cacheprovider tests/rie.py tests/state_table.py tests/storm.py
+      step lambda "the Lambda binary under AWS's runtime interface emulator" "$python" -m pytest -q -p no:cacheprovider tests/rie.py tests/state_table.py tests/destinations.py tests/storm.py
     else
       skip lambda 'the runtime interface emulator is a Linux program'
     fi

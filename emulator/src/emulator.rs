@@ -15,6 +15,7 @@ use crate::access::{Access, Fault};
 use crate::bedrock::{Bedrock, BedrockOptions, ConverseCall, ModelBehaviour};
 use crate::front::{self, Shared};
 use crate::recorder::{Received, Recorder};
+use crate::s3::{Buckets, StoredObject};
 use crate::scenario::{Paging, Scenario};
 use crate::slack::{self, Slack, SlackMessage, SlackOptions, SlackRefusal};
 use crate::sns::{Outbox, Published};
@@ -43,6 +44,8 @@ pub struct Options {
     pub slack: SlackOptions,
     /// Page sizes instead of the scenario's.
     pub paging: Option<Paging>,
+    /// Regions of buckets that do not lie in the scenario's; an empty one says that there is no such bucket.
+    pub buckets: BTreeMap<String, String>,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             bedrock: BedrockOptions::default(),
             slack: SlackOptions::default(),
             paging: None,
+            buckets: BTreeMap::new(),
         }
     }
 }
@@ -106,6 +110,7 @@ impl Emulator {
             access: Access::new(denied, options.allowed, faults),
             recorder: Recorder::default(),
             outbox: Outbox::default(),
+            buckets: Buckets::new(options.buckets),
             slack: Slack::new(options.slack, scenario.as_of().as_second()),
             bedrock,
             scenario,
@@ -152,6 +157,11 @@ impl Emulator {
     /// Returns what SNS took.
     pub fn published(&self) -> Vec<Published> {
         self.shared.outbox.published()
+    }
+
+    /// Returns what S3 holds.
+    pub fn objects(&self) -> Vec<StoredObject> {
+        self.shared.buckets.objects()
     }
 
     /// Returns what Slack took.

@@ -79,6 +79,18 @@ pub fn log_group(place: &Place, group: &str) -> String {
     )
 }
 
+/// Returns the page of an object in S3, from which whoever may read it opens it. No address that is signed in advance:
+/// it would let every reader of a channel read the object.
+pub fn object(place: &Place, bucket: &str, key: &str) -> String {
+    let region = encode(&place.region);
+    format!(
+        "{}/s3/object/{}?region={region}&bucketType=general&prefix={}",
+        base(place),
+        encode(bucket),
+        encode(key)
+    )
+}
+
 /// Returns the function's page.
 pub fn function(place: &Place, name: &str) -> String {
     format!("{}/lambda/home?region={}#/functions/{}", base(place), encode(&place.region), encode(name))
@@ -175,6 +187,10 @@ mod tests {
             "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Faws$252Flambda$252Finvoice-render"
         );
         assert!(alarm(&place("aws-us-gov"), "a b").contains("console.amazonaws-us-gov.com"));
+        assert_eq!(
+            object(&place("aws"), "my-reports", "reports/2026/11/24/7f3a9c.html"),
+            "https://us-east-1.console.aws.amazon.com/s3/object/my-reports?region=us-east-1&bucketType=general&prefix=reports%2F2026%2F11%2F24%2F7f3a9c.html"
+        );
         assert!(alarm(&place("aws"), "a b|c>").ends_with("alarm/a%20b%7Cc%3E"));
     }
 

@@ -94,7 +94,7 @@ impl Run<'_> {
     }
 
     async fn post_facts(&self, case: &Open, so_far: &SoFar) {
-        let takes = self.services.channels.iter().any(|channel| channel.takes_facts());
+        let takes = self.places().await.channels.iter().any(|channel| channel.takes_facts());
         let is_posted = case.record().receipts.iter().any(|receipt| receipt.facts);
         if !takes || is_posted || self.why.question().is_some() {
             return;
@@ -122,6 +122,8 @@ impl Run<'_> {
             left: &[],
             spent: &Spent::default(),
             log_groups: &view.log_groups,
+            // It is kept with the conclusion.
+            stored: None,
             hints: &view.hints,
             took: case.watch.elapsed(),
         });

@@ -17,6 +17,7 @@ use crate::alarm::{AlarmState, Hints};
 use crate::analysis::Analysis;
 use crate::clock::Timestamp;
 use crate::diagnosis::GivenUp;
+use crate::evidence::text::moment;
 use crate::evidence::{Body, Ledger};
 use crate::finding::claim::Piece;
 use crate::finding::{Checked, ClaimKind, Verdict, VerdictKind, verify};
@@ -27,6 +28,7 @@ use crate::investigation::depth::Choice;
 use crate::investigation::{Investigation, InvestigationOutcome};
 use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
+use crate::report::data::StoredAt;
 use crate::report::document::{Document, FORMAT, Line, Span};
 use crate::report::readers::LogQuotes;
 use crate::report::steps::{self, Step};
@@ -72,6 +74,8 @@ pub struct Told<'a> {
     pub spent: &'a Spent,
     /// Log groups of the incident.
     pub log_groups: &'a [String],
+    /// Where the report will be kept, where it will.
+    pub stored: Option<&'a StoredAt>,
     /// What the alarm's owner asks for.
     pub hints: &'a Hints,
     /// How long the run took so far.
@@ -181,6 +185,16 @@ pub fn renew(document: &mut Document, incident: &Incident, condition: &Condition
     card::renew(document, incident, condition);
 }
 
+/// Says that an answer comes from what another run had read.
+pub fn from_kept(document: &mut Document, run_id: &RunId, as_of: Timestamp) {
+    let read = moment(as_of);
+    let line = format!("Answered from what run {run_id} had read by {read} UTC; nothing was read since.");
+    document.limits.insert(0, Line::text(line));
+    if let Some(data) = document.data.as_object_mut() {
+        data.insert("from_run".into(), run_id.as_str().into());
+    }
+}
+
 /// Returns the run's outcome as logs, EMF and JSON spell it.
 pub fn outcome_name(investigation: Option<&Investigation>, is_question: bool) -> &'static str {
     let Some(investigation) = investigation else { return "facts_only" };
@@ -216,6 +230,7 @@ pub fn document(told: &Told<'_>) -> Document {
         details: details::details(told),
         log_quotes: LogQuotes::default(),
         data: data::data(told).value(),
+        kept: None,
     };
     quotes::mark(&mut document, told.ledger);
     document

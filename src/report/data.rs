@@ -34,6 +34,9 @@ pub struct Data {
     /// What was asked, where the run answers a question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
+    /// The run whose kept evidence the question is answered from, where nothing was read anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_run: Option<RunId>,
     /// What the alarm's owner asks for, by tags and description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hints: Option<Hints>,
@@ -57,6 +60,12 @@ pub struct Data {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub as_of: Option<Timestamp>,
+    /// Where the report is kept, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<StoredAt>,
+    /// Channels that are known not to have taken it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undelivered: Vec<Undelivered>,
     /// What was investigated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentData>,
@@ -150,6 +159,33 @@ pub struct AlarmData {
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub changed_at: Option<Timestamp>,
     /// Why, in the alarm's own words, without secrets.
+    pub reason: String,
+}
+
+/// Where a report is kept: two objects of an S3 bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StoredAt {
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Key of the page.
+    pub html: String,
+    /// Key of the JSON report.
+    pub json: String,
+}
+
+impl StoredAt {
+    /// What the link to the page is called on cards.
+    pub const LABEL: &'static str = "Full report";
+}
+
+/// A channel that did not take a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Undelivered {
+    /// Its name.
+    pub channel: String,
+    /// Why, in one line.
     pub reason: String,
 }
 

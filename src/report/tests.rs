@@ -186,6 +186,7 @@ fn an_empty_document_still_makes_a_message() {
         details: vec![],
         log_quotes: super::readers::LogQuotes::Full,
         data: Value::Null,
+        kept: None,
     };
     let message = slack::render(&empty);
     check_slack(&message);

@@ -11,6 +11,7 @@ mod custom_namespace;
 #[cfg(test)]
 mod denials;
 #[cfg(test)]
+mod destinations;
 mod diagnosis;
 #[cfg(test)]
 mod evidence_faults;

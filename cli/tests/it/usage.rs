@@ -19,7 +19,8 @@ fn each_command_has_help_with_examples_and_only_the_options_that_it_uses() {
         ("models", &["--depth", "--max-cost"]),
         ("diagnose", &["--profile", "--region", "--scenario", "--depth", "--max-cost", "--quiet"]),
         ("iam-policy", &["--depth", "--max-cost", "--json"]),
-        ("show", &["--profile", "--scenario", "--depth"]),
+        ("show", &["--scenario", "--depth", "--max-cost"]),
+        ("ask", &[]),
         ("schema", &["--profile", "--depth"]),
         ("completions", &["--profile", "--depth", "--json"]),
     ] {

@@ -22,6 +22,18 @@ impl SlackBotChannel {
         SlackBotChannel { api, mention: mention.map(str::to_owned) }
     }
 
+    /// Returns the channel as it writes for one message: where the card or its incident stands, else where a route leads.
+    fn placed(&self, post: &Post<'_>) -> Self {
+        let stands = post.card.or(post.incident).and_then(|receipt| receipt.reference.as_deref());
+        let stands = stands.and_then(|reference| reference.rsplit_once(':')).map(|(channel, _)| channel);
+        match stands.or(post.slack_channel) {
+            Some(channel) => {
+                SlackBotChannel { api: self.api.writing_into(channel), mention: self.mention.clone() }
+            }
+            None => self.clone(),
+        }
+    }
+
     async fn post(&self, post: Post<'_>, deadline: Deadline) -> Result<Receipt, SlackError> {
         let document = post.document;
         let incident = post.incident.and_then(ts_of);
@@ -39,10 +51,7 @@ impl SlackBotChannel {
             notes.extend(self.details(post, thread, deadline).await);
             return Ok(Self::receipt(&posted, &notes));
         }
-        let message = match post.kind {
-            Kind::Report | Kind::Facts => self.mentioning(slack::render(&slack::threaded(document))),
-            Kind::Notice => slack::render(document),
-        };
+        let message = self.card(&post);
         // Who is linked stands in the thread of the incident that phones know of; everything else reaches them.
         let outcome = document.data.get("outcome").and_then(Value::as_str);
         let is_loud = outcome != Some("linked");
@@ -53,6 +62,14 @@ impl SlackBotChannel {
             notes.extend(self.details(post, thread, deadline).await);
         }
         Ok(Self::receipt(&posted, &notes))
+    }
+
+    /// Returns what is posted, or put in the place of what was.
+    fn card(&self, post: &Post<'_>) -> Value {
+        match post.kind {
+            Kind::Report | Kind::Facts => self.mentioning(slack::render(&slack::threaded(post.document))),
+            Kind::Notice => slack::render(post.document),
+        }
     }
 
     /// Replaces a card; `None` where it is gone or too old to be edited, and a new message takes its place.
@@ -109,6 +126,10 @@ impl SlackBotChannel {
     }
 }
 
+fn failed(error: SlackError) -> DeliveryError {
+    DeliveryError { channel: SlackApi::NAME.to_owned(), reason: error.to_string() }
+}
+
 /// Reads a message's identity back from a receipt.
 fn ts_of(receipt: &Receipt) -> Option<Ts> {
     let (_, ts) = receipt.reference.as_deref()?.rsplit_once(':')?;
@@ -129,12 +150,20 @@ impl Channel for SlackBotChannel {
         post: Post<'a>,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
+        Box::pin(async move { self.placed(&post).post(post, deadline).await.map_err(failed) })
+    }
+
+    fn amend<'a>(
+        &'a self,
+        post: Post<'a>,
+        receipt: &'a Receipt,
+        deadline: Deadline,
+    ) -> BoxFuture<'a, Result<(), DeliveryError>> {
         Box::pin(async move {
-            let failed = |error: SlackError| DeliveryError {
-                channel: SlackApi::NAME.to_owned(),
-                reason: error.to_string(),
-            };
-            self.post(post, deadline).await.map_err(failed)
+            let Some(card) = ts_of(receipt) else { return Ok(()) };
+            let here = self.placed(&Post { card: Some(receipt), ..post });
+            let message = here.card(&post);
+            here.api.update(&card, &message, deadline).await.map(drop).map_err(failed)
         })
     }
 }
