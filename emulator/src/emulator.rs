@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, Fault};
 use crate::bedrock::{Bedrock, BedrockOptions, ConverseCall, ModelBehaviour};
 use crate::front::{self, Shared};
+use crate::logs::{Insights, QueryEnd};
 use crate::recorder::{Received, Recorder};
 use crate::scenario::{Paging, Scenario};
 use crate::slack::{self, Slack, SlackMessage, SlackOptions, SlackRefusal};
@@ -41,6 +42,8 @@ pub struct Options {
     pub bedrock: BedrockOptions,
     /// How Slack behaves.
     pub slack: SlackOptions,
+    /// How queries of Logs Insights end.
+    pub queries: QueryEnd,
     /// Page sizes instead of the scenario's.
     pub paging: Option<Paging>,
 }
@@ -55,6 +58,7 @@ impl Default for Options {
             models: BTreeMap::new(),
             bedrock: BedrockOptions::default(),
             slack: SlackOptions::default(),
+            queries: QueryEnd::default(),
             paging: None,
         }
     }
@@ -107,6 +111,7 @@ impl Emulator {
             recorder: Recorder::default(),
             outbox: Outbox::default(),
             slack: Slack::new(options.slack, scenario.as_of().as_second()),
+            insights: Insights::new(options.queries),
             bedrock,
             scenario,
             stopping: stopping.clone(),

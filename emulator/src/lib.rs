@@ -36,6 +36,7 @@ pub use bedrock::{
     ScriptedAnswer, Status, Turns,
 };
 pub use emulator::{Emulator, EmulatorError, Options};
+pub use logs::QueryEnd;
 pub use recorder::Received;
 pub use scenario::{Paging, Scenario, ScenarioError};
 pub use slack::{
