@@ -19,12 +19,13 @@ use crate::analysis::forced;
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
 use crate::delivery::{Channel, DeliveryError, Kind, Posting, deliver_all};
+use crate::gather::insights::{ScanBudget, ScanLimit};
 use crate::gather::recheck::{Condition, recheck};
 use crate::gather::{Reader, SoFar, Telemetry, gather};
 use crate::id::{RunId, Seed};
 use crate::incident::Incident;
 use crate::model::Model;
-use crate::model::budget::Spent;
+use crate::model::budget::{Spent, Tripped};
 use crate::model::ladder::Ladder;
 use crate::report::compose::{self, Also, Told};
 use crate::report::{self, Document};
@@ -227,6 +228,8 @@ struct Run<'a> {
     also: Vec<String>,
     /// Held while the record is kept.
     saving: tokio::sync::Mutex<()>,
+    /// What Logs Insights may scan, and has.
+    scans: ScanBudget,
 }
 
 impl Run<'_> {
@@ -271,6 +274,9 @@ impl Run<'_> {
         }
         // A report that nobody received is no success, whatever it says.
         let outcome = if summary.is_ok() { outcome.unwrap_or_default() } else { "undelivered".into() };
+        let scanned = self.scans.scanned();
+        let tripped =
+            spent.tripped.map(Tripped::name).into_iter().chain(scanned.tripped.map(ScanLimit::name));
         self.observer.emit(RunEvent::Finished {
             outcome,
             took: watch.elapsed(),
@@ -279,6 +285,8 @@ impl Run<'_> {
             output_tokens: spent.usage.output,
             cost_usd: if spent.recordings.is_empty() { spent.cost_usd } else { None },
             agents: spent.shares(),
+            insights_bytes: scanned.bytes,
+            tripped: tripped.map(str::to_owned).collect(),
         });
         summary
     }
@@ -354,6 +362,7 @@ impl Run<'_> {
     async fn find_out(&self, case: &Open, so_far: &SoFar) -> Worked {
         let work_until = self.work_until();
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
+        self.read_day_of_scans().await;
         let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader, so_far), |gathered| {
             format!(
                 "{} pieces of evidence, {} gaps",
@@ -363,6 +372,7 @@ impl Run<'_> {
         });
         // The depth depends on the quotas; while telemetry is read, reading them costs no time.
         let (gathered, ()) = tokio::join!(gathering, self.read_quotas());
+        self.charge_day_of_scans().await;
         self.keep(&case.record, Stage::Gather, None).await;
         let analysing = async { self.analysed(gathered) };
         let view = self
@@ -408,6 +418,7 @@ impl Run<'_> {
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
             spent: &asked.spent,
+            scanned: &self.scans.scanned(),
             log_groups: &view.log_groups,
             hints: &view.hints,
             took: case.watch.elapsed(),
@@ -444,6 +455,7 @@ impl Run<'_> {
             observer: self.observer,
             deadline,
             configured_log_group: self.services.config.log_groups.get(&self.incident.resource.name).cloned(),
+            scans: &self.scans,
         }
     }
 
@@ -453,6 +465,7 @@ impl Run<'_> {
             telemetry: Arc::clone(&reader.telemetry),
             deadline: self.deadline.at_most(self.reserve / 3),
             configured_log_group: None,
+            scans: reader.scans,
             observer: reader.observer,
         };
         let again = recheck(&self.incident, &reader, self.services.clock.now());

@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt};
 use super::{HandlerError, Run, RunSummary, Services, Wanted, Why};
 use crate::alarm::{Alarm, AlarmState};
 use crate::clock::Deadline;
+use crate::gather::insights::{ScanBudget, ScanLimits};
 use crate::id::{EventKey, RunId, Seed, SeriesKey};
 use crate::incident::{Incident, Resource};
 use crate::run::{RECORD_FORMAT, RunEvent, RunRecord, Stage};
@@ -217,7 +218,13 @@ async fn run(
     };
     let reserve = services.config.reserve(deadline.time_left());
     let saving = tokio::sync::Mutex::new(());
-    let work = Run { services, observer: &observer, deadline, reserve, seed, incident, why, also, saving };
+    let scans = ScanBudget::new(ScanLimits {
+        run: services.config.max_insights_bytes,
+        day: None,
+        usd_per_gb: services.config.insights_usd_per_gb,
+    });
+    let work =
+        Run { services, observer: &observer, deadline, reserve, seed, incident, why, also, saving, scans };
     // A panic must give the lease back, or the retry would find the event "in progress".
     let outcome = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind().await;
     if let Err(error) = services.store.release(&event).await {
