@@ -50,7 +50,7 @@ use crate::doctor::load::History;
 use crate::evidence::{MetricId, Series, Status};
 use crate::gather::Telemetry;
 use crate::gather::telemetry::{
-    FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
+    FunctionState, LogGroup, LogPage, LogRequest, LogsAnswer, LogsQuery, MetricsRequest, TelemetryError,
 };
 
 /// Where the SDK's shared endpoint override stands.
@@ -169,6 +169,12 @@ impl AwsTelemetry {
     pub async fn firings(&self, name: &str) -> Result<Vec<Firing>, TelemetryError> {
         alarms::firings(&self.cloudwatch, name).await
     }
+
+    /// Asks for the answer of a query that nobody made and stops it: being told so takes the permissions. Each IAM action
+    /// with what came of it.
+    pub async fn try_queries(&self) -> [(&'static str, Result<(), TelemetryError>); 2] {
+        logs::insights::probe(&self.logs).await
+    }
 }
 
 impl std::fmt::Debug for AwsTelemetry {
@@ -210,6 +216,10 @@ impl Telemetry for AwsTelemetry {
 
     fn log_events<'a>(&'a self, request: &'a LogRequest) -> BoxFuture<'a, Result<LogPage, TelemetryError>> {
         Box::pin(logs::log_events(&self.logs, request))
+    }
+
+    fn query_logs<'a>(&'a self, query: &'a LogsQuery) -> BoxFuture<'a, Result<LogsAnswer, TelemetryError>> {
+        Box::pin(logs::insights::query(&self.logs, query))
     }
 
     fn callers<'a>(&'a self, function: &'a str) -> BoxFuture<'a, Result<Vec<String>, TelemetryError>> {

@@ -70,6 +70,10 @@ pub struct Config {
     pub max_model_calls: u32,
     /// Tokens of one run, in and out.
     pub max_tokens_per_run: u64,
+    /// Bytes that the queries of Logs Insights may scan in one run; zero for none.
+    pub max_insights_bytes: u64,
+    /// US dollars for 10⁹ bytes that Logs Insights scans.
+    pub insights_usd_per_gb: f64,
     /// How long after its report an alarm that goes off again is told and not investigated; zero for never.
     pub cool_down: Duration,
     /// Which alarms are investigated although their actions are held back.
@@ -170,6 +174,9 @@ impl fmt::Display for ConfigError {
         Ok(())
     }
 }
+
+/// Most that a limit of Logs Insights may be: a petabyte is 5,000 US dollars.
+const MOST_INSIGHTS_BYTES: u64 = 1_000_000_000_000_000;
 
 /// The variables and the keys that they set.
 const VARIABLES: &[(&str, &str)] = &[
@@ -387,6 +394,8 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     let max_concurrent = small(whole("models.max_concurrent", raw.models.max_concurrent, 1, 50));
     let max_model_calls = small(whole("budget.max_model_calls", raw.budget.max_model_calls, 1, 200));
     let max_tokens_per_run = whole("budget.max_tokens", raw.budget.max_tokens, 1_000, 20_000_000);
+    let most = MOST_INSIGHTS_BYTES;
+    let max_insights_bytes = whole("budget.max_insights_bytes", raw.budget.max_insights_bytes, 0, most);
     // Lambda's longest timeout is 900 s.
     let seconds = |value: u64| Duration::from_secs(value);
     let publish_reserve =
@@ -399,6 +408,13 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     let max_cost_usd = raw.budget.max_cost_usd.unwrap_or(0.5);
     if !(max_cost_usd > 0.0 && max_cost_usd <= 1_000.0) {
         fault("budget.max_cost_usd", format!("{max_cost_usd} is not between 0 and 1000 US dollars"));
+    }
+    let insights_usd_per_gb = raw.budget.insights_usd_per_gb.unwrap_or_default();
+    if !(0.0..=1.0).contains(&insights_usd_per_gb) {
+        fault(
+            "budget.insights_usd_per_gb",
+            format!("{insights_usd_per_gb} is not between 0 and 1 US dollars"),
+        );
     }
     let per_day = per_day(&raw.budget, &mut fault);
     let mut readers = Readers::default();
@@ -478,6 +494,8 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         per_day,
         max_model_calls,
         max_tokens_per_run,
+        max_insights_bytes,
+        insights_usd_per_gb,
         cool_down,
         silenced: InvestigateSilenced {
             muted: raw.alarms.investigate_muted.unwrap_or(false),
@@ -524,7 +542,9 @@ fn per_day(raw: &RawBudget, fault: &mut impl FnMut(&str, String)) -> PerDay {
     };
     let calls = whole("budget.max_model_calls_per_day", raw.max_model_calls_per_day, 1, 1_000_000);
     let tokens = whole("budget.max_tokens_per_day", raw.max_tokens_per_day, 1_000, 1_000_000_000_000);
-    PerDay { cost_usd, calls: calls.and_then(|calls| u32::try_from(calls).ok()), tokens }
+    let most = MOST_INSIGHTS_BYTES;
+    let insights_bytes = whole("budget.max_insights_bytes_per_day", raw.max_insights_bytes_per_day, 0, most);
+    PerDay { cost_usd, calls: calls.and_then(|calls| u32::try_from(calls).ok()), tokens, insights_bytes }
 }
 
 /// Checks `[providers]`; one that lacks what it cannot do without is not configured.

@@ -23,12 +23,13 @@ use crate::analysis::forced;
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
 use crate::delivery::{Channel, DeliveryError, Kind, Posting, deliver_all};
+use crate::gather::insights::{ScanBudget, ScanLimit, ScanLimits};
 use crate::gather::recheck::{Condition, recheck};
 use crate::gather::{Reader, SoFar, Telemetry, gather};
 use crate::id::{RunId, Seed};
 use crate::incident::Incident;
 use crate::model::Model;
-use crate::model::budget::Spent;
+use crate::model::budget::{Spent, Tripped};
 use crate::model::ladder::Ladder;
 use crate::report::compose::{self, Also, Told};
 use crate::report::kept::Kept;
@@ -234,6 +235,39 @@ struct Run<'a> {
     places: tokio::sync::OnceCell<places::Places>,
     /// Held while the record is kept.
     saving: tokio::sync::Mutex<()>,
+    /// What Logs Insights may scan, and has.
+    scans: ScanBudget,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        services: &'a Services,
+        observer: &'a Observer,
+        deadline: Deadline,
+        seed: Seed,
+        incident: Incident,
+        why: Why,
+        also: Vec<String>,
+    ) -> Self {
+        let limits = ScanLimits {
+            run: services.config.max_insights_bytes,
+            day: None,
+            usd_per_gb: services.config.insights_usd_per_gb,
+        };
+        Run {
+            services,
+            observer,
+            deadline,
+            reserve: services.config.reserve(deadline.time_left()),
+            seed,
+            incident,
+            why,
+            also,
+            places: tokio::sync::OnceCell::new(),
+            saving: tokio::sync::Mutex::new(()),
+            scans: ScanBudget::new(limits),
+        }
+    }
 }
 
 impl Run<'_> {
@@ -284,6 +318,9 @@ impl Run<'_> {
 
     /// Tells that the run is over. A report that nobody received is no success, whatever it says.
     fn finished(&self, outcome: String, spent: &Spent, took: Duration, is_delivered: bool) {
+        let scanned = self.scans.scanned();
+        let tripped =
+            spent.tripped.map(Tripped::name).into_iter().chain(scanned.tripped.map(ScanLimit::name));
         self.observer.emit(RunEvent::Finished {
             outcome: if is_delivered { outcome } else { "undelivered".into() },
             took,
@@ -292,6 +329,8 @@ impl Run<'_> {
             output_tokens: spent.usage.output,
             cost_usd: if spent.recordings.is_empty() { spent.cost_usd } else { None },
             agents: spent.shares(),
+            insights_bytes: scanned.bytes,
+            tripped: tripped.map(str::to_owned).collect(),
         });
     }
 
@@ -364,6 +403,7 @@ impl Run<'_> {
     async fn find_out(&self, case: &Open, so_far: &SoFar) -> Worked {
         let work_until = self.work_until();
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
+        self.read_day_of_scans().await;
         let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader, so_far), |gathered| {
             format!(
                 "{} pieces of evidence, {} gaps",
@@ -373,6 +413,7 @@ impl Run<'_> {
         });
         // The depth depends on the quotas; while telemetry is read, reading them costs no time.
         let (gathered, (), _) = tokio::join!(gathering, self.read_quotas(), self.places());
+        self.charge_day_of_scans().await;
         self.keep(&case.record, Stage::Gather, None).await;
         let analysing = async { self.analysed(gathered) };
         let view = self
@@ -428,6 +469,7 @@ impl Run<'_> {
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
             spent: &asked.spent,
+            scanned: &self.scans.scanned(),
             log_groups: &view.log_groups,
             stored: stored.as_ref(),
             hints: &view.hints,
@@ -469,6 +511,7 @@ impl Run<'_> {
             observer: self.observer,
             deadline,
             configured_log_group: self.services.config.log_groups.get(&self.incident.resource.name).cloned(),
+            scans: &self.scans,
         }
     }
 
@@ -478,6 +521,7 @@ impl Run<'_> {
             telemetry: Arc::clone(&reader.telemetry),
             deadline: self.deadline.at_most(self.reserve / 3),
             configured_log_group: None,
+            scans: reader.scans,
             observer: reader.observer,
         };
         let again = recheck(&self.incident, &reader, self.services.clock.now());

@@ -264,6 +264,10 @@ pub enum RunEvent {
         cost_usd: Option<f64>,
         /// The share of each agent.
         agents: Vec<AgentShare>,
+        /// Bytes that Logs Insights scanned.
+        insights_bytes: u64,
+        /// The limits that were reached: `cost`, `day_tokens`, `insights_bytes`.
+        tripped: Vec<String>,
     },
 }
 

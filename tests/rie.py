@@ -62,14 +62,16 @@ EXPECTED = {
     "sqs-batch.json": Expected(card=True),
     "sns-composite-alarm.json": Expected(alarm="invoice-render-health", card=True),
     "sns-rds-cpu.json": Expected(scenario="rds-cpu", alarm="rds-cpu-high", card=True),
+    "sns-log-alarm.json": Expected(scenario="../tests/fixtures/scenarios/log-alarm", alarm="orders-refused", card=True),
 }
-# Granted, and never asked of the emulator by the program itself.
+# Granted, and never asked of the emulator by the program itself in a run that goes well.
 USED_BY_AWS = {
     "kms:Decrypt": "SSM decrypts a parameter on behalf of its reader",
     "dynamodb:BatchGetItem": "asked of moto: tests/state_table.py",
     "dynamodb:GetItem": "asked of moto: tests/state_table.py",
     "dynamodb:PutItem": "asked of moto: tests/state_table.py",
     "dynamodb:UpdateItem": "asked of moto: tests/state_table.py",
+    "logs:StopQuery": "asked where nobody waits for a query any more: tests/it/insights.rs",
     "sqs:SendMessage": "Lambda itself puts a failed invocation into the dead-letter queue",
     "logs:CreateLogStream": "Lambda itself writes the function's log",
     "logs:PutLogEvents": "Lambda itself writes the function's log",

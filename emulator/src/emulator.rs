@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, Fault};
 use crate::bedrock::{Bedrock, BedrockOptions, ConverseCall, ModelBehaviour};
 use crate::front::{self, Shared};
+use crate::logs::{Insights, QueryEnd};
 use crate::recorder::{Received, Recorder};
 use crate::s3::{Buckets, StoredObject};
 use crate::scenario::{Paging, Scenario};
@@ -42,6 +43,8 @@ pub struct Options {
     pub bedrock: BedrockOptions,
     /// How Slack behaves.
     pub slack: SlackOptions,
+    /// How queries of Logs Insights end.
+    pub queries: QueryEnd,
     /// Page sizes instead of the scenario's.
     pub paging: Option<Paging>,
     /// Regions of buckets that do not lie in the scenario's; an empty one says that there is no such bucket.
@@ -58,6 +61,7 @@ impl Default for Options {
             models: BTreeMap::new(),
             bedrock: BedrockOptions::default(),
             slack: SlackOptions::default(),
+            queries: QueryEnd::default(),
             paging: None,
             buckets: BTreeMap::new(),
         }
@@ -112,6 +116,7 @@ impl Emulator {
             outbox: Outbox::default(),
             buckets: Buckets::new(options.buckets),
             slack: Slack::new(options.slack, scenario.as_of().as_second()),
+            insights: Insights::new(options.queries),
             bedrock,
             scenario,
             stopping: stopping.clone(),

@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) buckets: Buckets,
     pub(crate) bedrock: Bedrock,
     pub(crate) slack: Slack,
+    pub(crate) insights: logs::Insights,
     /// Becomes true when the emulator stops; hanging requests end then.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -222,9 +223,14 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
             call("cloudwatch", operation, Protocol::Cbor, arn)
         }
         Target::Logs { operation } => {
-            let group = named("logGroupName").or_else(|| named("logGroupIdentifier")).unwrap_or_default();
-            let resource = place("logs", format!("log-group:{group}:log-stream:"));
-            call("logs", operation, Protocol::Json, Some(resource))
+            let body: Value = serde_json::from_slice(body).unwrap_or_default();
+            // Of a query that names several groups the first; a query itself is no resource.
+            let members =
+                ["/logGroupName", "/logGroupIdentifier", "/logGroupNames/0", "/logGroupIdentifiers/0"];
+            let group = members.iter().find_map(|member| body.pointer(member)?.as_str()).unwrap_or_default();
+            let is_of_group = !matches!(operation.as_str(), "GetQueryResults" | "StopQuery");
+            let resource = is_of_group.then(|| place("logs", format!("log-group:{group}:log-stream:")));
+            call("logs", operation, Protocol::Json, resource)
         }
         Target::Ssm { operation } => {
             let resource = ssm::arn(scenario, &named("Name").unwrap_or_default());
@@ -418,7 +424,7 @@ fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) ->
             cloudwatch::answer(scenario, paging, operation, input).map(Output::Cbor)
         }
         Target::Logs { operation } => {
-            logs::answer(scenario, paging, operation, json_body()?).map(Output::Json)
+            logs::answer(scenario, paging, &shared.insights, operation, json_body()?).map(Output::Json)
         }
         Target::Ssm { operation } => {
             let host = headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or("127.0.0.1");

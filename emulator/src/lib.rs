@@ -38,6 +38,7 @@ pub use bedrock::{
     ScriptedAnswer, Status, Turns,
 };
 pub use emulator::{Emulator, EmulatorError, Options};
+pub use logs::QueryEnd;
 pub use recorder::Received;
 pub use s3::StoredObject;
 pub use scenario::{Paging, Scenario, ScenarioError};

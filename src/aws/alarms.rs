@@ -221,6 +221,7 @@ fn from_log_alarm(alarm: &LogAlarm, region: &str) -> AlarmSnapshot {
             })
             .unwrap_or_default(),
         query: query.and_then(|query| query.query_string()).unwrap_or_default().to_owned(),
+        aggregation: query.and_then(|query| query.aggregation_expression()).unwrap_or_default().to_owned(),
         raw: String::new(),
     };
     snapshot(&header, Trigger::Log(trigger), region)

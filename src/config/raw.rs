@@ -87,7 +87,8 @@ section! {
     /// `[budget]`.
     RawBudget {
         max_cost_usd: f64, max_cost_usd_per_day: f64, max_model_calls: u64, max_model_calls_per_day: u64,
-        max_tokens: u64, max_tokens_per_day: u64
+        max_tokens: u64, max_tokens_per_day: u64, max_insights_bytes: u64, max_insights_bytes_per_day: u64,
+        insights_usd_per_gb: f64
     }
 }
 section! {

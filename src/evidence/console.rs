@@ -148,6 +148,20 @@ pub fn log_query(place: &Place, group: &str, pattern: &str, window: Window) -> Q
     Query { cli, console: Some(log_group(place, group)) }
 }
 
+/// Returns how to run a query of Logs Insights again; it costs by the bytes that it scans.
+pub fn insights_query(place: &Place, groups: &[String], query: &str, window: Window) -> Query {
+    let names: Vec<String> = groups.iter().map(|group| quote(group)).collect();
+    let cli = format!(
+        "aws logs start-query --region {} --log-group-names {} --start-time {} --end-time {} --query-string {}",
+        quote(&place.region),
+        names.join(" "),
+        window.start.as_second(),
+        window.end.as_second(),
+        quote(query)
+    );
+    Query { cli, console: groups.first().map(|group| log_group(place, group)) }
+}
+
 /// Returns how to list a function's versions again.
 pub fn function_query(place: &Place, name: &str) -> Query {
     Query {

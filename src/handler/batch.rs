@@ -209,12 +209,7 @@ async fn run(
             None
         }
     };
-    let reserve = services.config.reserve(deadline.time_left());
-    let saving = tokio::sync::Mutex::new(());
-    let places = tokio::sync::OnceCell::new();
-    let observing = &observer;
-    let work =
-        Run { services, observer: observing, deadline, reserve, seed, incident, why, also, places, saving };
+    let work = Run::new(services, &observer, deadline, seed, incident, why, also);
     // A panic must give the lease back, or the retry would find the event "in progress".
     let guarded = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind();
     let outcome = lease::holding(std::slice::from_ref(&event), deadline, services, guarded).await;

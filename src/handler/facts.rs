@@ -12,6 +12,7 @@ use crate::analysis::{self, Analysis};
 use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::delivery::Kind;
 use crate::evidence::Ledger;
+use crate::gather::insights::Scanned;
 use crate::gather::recheck::recheck;
 use crate::gather::{Gathered, SoFar};
 use crate::investigation::depth::{Choice, Depth};
@@ -121,6 +122,7 @@ impl Run<'_> {
             why_facts: None,
             left: &[],
             spent: &Spent::default(),
+            scanned: &Scanned::default(),
             log_groups: &view.log_groups,
             // It is kept with the conclusion.
             stored: None,

@@ -24,18 +24,8 @@ pub async fn ask(
     let observer = services.observer.for_run(&run_id);
     let mut incident = kept.incident.clone();
     incident.event = EventKey::of_request(&incident.series, &RunId::mint(Seed::random()));
-    let run = Run {
-        services,
-        observer: &observer,
-        deadline,
-        reserve: services.config.reserve(deadline.time_left()),
-        seed,
-        incident,
-        why: Why::Question(question.to_owned()),
-        also: Vec::new(),
-        places: tokio::sync::OnceCell::new(),
-        saving: tokio::sync::Mutex::new(()),
-    };
+    let why = Why::Question(question.to_owned());
+    let run = Run::new(services, &observer, deadline, seed, incident, why, Vec::new());
     Box::pin(run.answer(kept, run_id, question)).await
 }
 
@@ -70,6 +60,7 @@ impl Run<'_> {
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
             spent: &asked.spent,
+            scanned: &self.scans.scanned(),
             log_groups: &view.log_groups,
             stored: None,
             hints: &view.hints,

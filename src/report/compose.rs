@@ -21,6 +21,7 @@ use crate::evidence::text::moment;
 use crate::evidence::{Body, Ledger};
 use crate::finding::claim::Piece;
 use crate::finding::{Checked, ClaimKind, Verdict, VerdictKind, verify};
+use crate::gather::insights::Scanned;
 use crate::gather::recheck::Condition;
 use crate::id::{EvidenceId, RunId};
 use crate::incident::Incident;
@@ -72,6 +73,8 @@ pub struct Told<'a> {
     pub left: &'a [GivenUp],
     /// What the models cost.
     pub spent: &'a Spent,
+    /// What Logs Insights scanned.
+    pub scanned: &'a Scanned,
     /// Log groups of the incident.
     pub log_groups: &'a [String],
     /// Where the report will be kept, where it will.
@@ -131,9 +134,12 @@ impl<'a> Told<'a> {
             Body::Fact(fact) => {
                 fact.inputs.iter().find_map(|input| self.ledger.get(input)?.query.console.clone())
             }
-            Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing => {
-                evidence.query.console.clone()
-            }
+            Body::Series(_)
+            | Body::Logs(_)
+            | Body::Rows(_)
+            | Body::Change(_)
+            | Body::Alarm(_)
+            | Body::Nothing => evidence.query.console.clone(),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::alarm::Hints;
 use crate::clock::Timestamp;
 use crate::evidence::{Gap, Source, Status, Window};
 use crate::finding::{ClaimKind, Counts, Review, VerdictKind};
+use crate::gather::insights::Scanned;
 use crate::id::{EventKey, EvidenceId, RunId};
 use crate::investigation::AgentEnd;
 use crate::investigation::depth::Choice;
@@ -115,6 +116,9 @@ pub struct Data {
     /// What the models cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
+    /// What Logs Insights scanned, where it was to be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insights: Option<Scanned>,
 }
 
 impl Data {

@@ -104,10 +104,13 @@ fn write(stamped: &Stamped) {
             output_tokens,
             cost_usd,
             agents: _,
+            insights_bytes,
+            tripped,
         } => {
+            let tripped = tripped.join(" ");
             tracing::info!(
                 run_id, elapsed_ms, %outcome, took_ms = milliseconds(*took), model_calls, input_tokens,
-                output_tokens, cost_usd, "run finished"
+                output_tokens, cost_usd, insights_bytes, %tripped, "run finished"
             );
         }
     }

@@ -18,6 +18,8 @@ mod evidence_faults;
 #[cfg(test)]
 mod incident_run;
 #[cfg(test)]
+mod insights;
+#[cfg(test)]
 mod lambda_binary;
 #[cfg(test)]
 mod model_errors;

@@ -26,6 +26,7 @@ pub(super) fn chart(told: &Told<'_>) -> Option<Chart> {
         Body::Change(_)
         | Body::Series(_)
         | Body::Logs(_)
+        | Body::Rows(_)
         | Body::Fact(_)
         | Body::Alarm(_)
         | Body::Nothing => None,

@@ -4,6 +4,7 @@ use crate::analysis::{TimelineEntry, TimelineKind};
 use crate::diagnosis::GivenUp;
 use crate::evidence::{Body, Evidence};
 use crate::finding::{Checked, verify};
+use crate::gather::insights::Scanned;
 use crate::gather::recheck::Condition;
 use crate::incident::Incident;
 use crate::model::catalogue;
@@ -88,6 +89,7 @@ pub(super) fn data(told: &Told<'_>) -> Data {
             .collect(),
         models_given_up: told.left.iter().map(model_left).collect(),
         spent: Some(told.spent.clone()),
+        insights: (*told.scanned != Scanned::default()).then_some(*told.scanned),
     }
 }
 
@@ -184,9 +186,12 @@ fn shown(told: &Told<'_>, item: &Evidence, left: usize) -> EvidenceData {
     let (excerpt, cut) = excerpt(body.trim_end(), most.min(left));
     let (formula, inputs) = match &item.body {
         Body::Fact(fact) => (Some(fact.formula.clone()), fact.inputs.clone()),
-        Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing => {
-            (None, Vec::new())
-        }
+        Body::Series(_)
+        | Body::Logs(_)
+        | Body::Rows(_)
+        | Body::Change(_)
+        | Body::Alarm(_)
+        | Body::Nothing => (None, Vec::new()),
     };
     EvidenceData {
         id: item.id.clone(),
