@@ -108,6 +108,13 @@ def test_every_parameter_has_a_default_and_a_place_in_the_console():
     assert all("Default" in body and body["Description"] for body in document["Parameters"].values())
 
 
+def test_every_parameter_and_every_output_is_described():
+    text = (TEMPLATE.parent / "docs" / "deploy.md").read_text(encoding="utf-8")
+    document = Template().document
+    described = set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE))
+    assert described == set(document["Parameters"]) | set(document["Outputs"])
+
+
 def test_the_roles_policies_keep_within_what_iam_takes():
     """The inline policies of a role may hold 10,240 characters together, a managed one 6,144; white space is not counted."""
 
