@@ -163,7 +163,9 @@ validate_template() {
   export __SAM_CLI_APP_DIR="$target/sam"
   mkdir -p "$__SAM_CLI_APP_DIR" && printf '{"lastVersionCheck": %s.0}\n' "$(date +%s)" >"$__SAM_CLI_APP_DIR/metadata.json"
   # --lint is cfn-lint on what SAM makes of the template; the second one reads the template as it stands.
-  "$venv/bin/sam" validate --lint --template template.yaml && "$venv/bin/cfn-lint" template.yaml
+  "$venv/bin/sam" validate --lint --template template.yaml && "$venv/bin/cfn-lint" template.yaml || return 1
+  # The same for each option, with the template's conditions decided.
+  "$python" -m pytest -q -p no:cacheprovider tests/test_template_lint.py
 }
 
 try_boto3() {
@@ -228,8 +230,8 @@ if [ -n "$base" ]; then
 fi
 if [ -n "$base" ]; then
   step scenarios 'each scenario agrees with itself' "$python" scenarios/check.py
-  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py
-  step sam 'sam validate --lint and cfn-lint' validate_template
+  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py tests/test_template_options.py
+  step sam 'sam validate --lint and cfn-lint, for each option of the template' validate_template
   step models "the check of requests against AWS's service models can fail" "$python" -m pytest -q -p no:cacheprovider tests/test_service_model.py
   if [ -n "$built" ]; then
     step boto3 'boto3, a client we did not write, reads from the emulator' try_boto3
