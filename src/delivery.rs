@@ -1,5 +1,6 @@
 //! Brings a report to its channels. One that fails never stops the others; each leaves a receipt.
 
+mod picture;
 pub mod slack;
 mod sns;
 pub mod stdout;
@@ -17,6 +18,7 @@ use crate::run::{Observer, RunEvent};
 
 pub use crate::redact::Secret;
 pub use crate::run::Receipt;
+pub use picture::Picture;
 pub use slack::{SlackApi, SlackBot, SlackWebhook, Webhook};
 pub use sns::{SnsMessage, sns_message, subject};
 pub use stdout::Stdout;
@@ -29,6 +31,11 @@ pub trait Channel: Send + Sync {
     /// Tells whether its readers want the facts before the conclusion is ready. Where a message cannot be followed by
     /// another one without being one too many, as an e-mail or an SMS, they wait for the whole.
     fn takes_facts(&self) -> bool {
+        false
+    }
+
+    /// Tells whether it shows the picture of a report.
+    fn takes_pictures(&self) -> bool {
         false
     }
 
@@ -62,12 +69,14 @@ pub struct Post<'a> {
     pub card: Option<&'a Receipt>,
     /// The card at this channel of the incident that the message belongs to.
     pub incident: Option<&'a Receipt>,
+    /// The picture of a report, for a channel that takes pictures.
+    pub picture: Option<&'a Picture>,
 }
 
 impl<'a> Post<'a> {
     /// Returns the post of a report that nothing came before.
     pub fn report(document: &'a Document) -> Self {
-        Post { document, kind: Kind::Report, card: None, incident: None }
+        Post { document, kind: Kind::Report, card: None, incident: None, picture: None }
     }
 }
 
@@ -93,6 +102,8 @@ pub struct Posting<'a> {
     pub already: &'a [Receipt],
     /// Where the card of the incident stands that the message belongs to.
     pub incident: &'a [Receipt],
+    /// The picture of a report.
+    pub picture: Option<&'a Picture>,
 }
 
 /// Why a channel did not take a report. Never holds the channel's secret.
@@ -128,8 +139,12 @@ pub async fn deliver_all(
             return Ok(receipt);
         }
         let incident = posting.incident.iter().find(|receipt| receipt.channel == name);
-        let post = Post { document: shown, kind: posting.kind, card: card.as_ref(), incident };
-        let result = deliver_one(channel.as_ref(), post, deadline).await;
+        let picture = posting.picture.filter(|_| channel.takes_pictures());
+        let post = Post { document: shown, kind: posting.kind, card: card.as_ref(), incident, picture };
+        let result = tokio::select! {
+            result = deliver_one(channel.as_ref(), post, deadline) => result,
+            result = drawn_meanwhile(picture) => result,
+        };
         observer.emit(match &result {
             Ok(receipt) => RunEvent::Delivered {
                 channel: name.to_owned(),
@@ -141,6 +156,15 @@ pub async fn deliver_all(
         result.map(|receipt| Receipt { facts: posting.kind == Kind::Facts, ..receipt })
     }))
     .await
+}
+
+/// Has the picture drawn beside the posting, so that it is there when the report stands. Ends never.
+async fn drawn_meanwhile<T>(picture: Option<&Picture>) -> T {
+    if let Some(picture) = picture {
+        // The channel is told what came of it.
+        let _drawn = picture.drawn().await;
+    }
+    std::future::pending().await
 }
 
 async fn deliver_one(

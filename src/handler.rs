@@ -9,6 +9,7 @@ mod definition;
 mod earlier;
 mod facts;
 mod notice;
+mod picture;
 mod response;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -493,7 +494,9 @@ impl Run<'_> {
         record: &RunRecord,
         deadline: Deadline,
     ) -> (Vec<Receipt>, Vec<DeliveryError>) {
-        let posting = Posting { document, kind, already: &record.receipts, incident: &record.below };
+        let picture = self.picture(document, kind);
+        let (already, incident, picture) = (&record.receipts, &record.below, picture.as_ref());
+        let posting = Posting { document, kind, already, incident, picture };
         let deadline = deadline.less(Duration::from_millis(500));
         let delivering = deliver_all(&self.services.channels, posting, deadline, self.observer);
         let results = self

@@ -7,6 +7,7 @@ pub mod html;
 pub mod json;
 pub(crate) mod layout;
 pub mod markdown;
+pub mod picture;
 pub mod plain;
 pub mod readers;
 pub mod slack;

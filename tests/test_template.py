@@ -11,6 +11,7 @@ from cloudformation import TEMPLATE, Template
 
 READ_ACTIONS = {
     "cloudwatch:GetMetricData",
+    "cloudwatch:GetMetricWidgetImage",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:ListMetrics",
     "cloudwatch:ListTagsForResource",
@@ -62,6 +63,7 @@ def test_only_reads_that_know_no_resources_are_granted_on_everything():
     }
     assert on_everything == {
         "cloudwatch:GetMetricData",
+        "cloudwatch:GetMetricWidgetImage",
         "cloudwatch:DescribeAlarms",
         "cloudwatch:ListMetrics",
         "lambda:ListEventSourceMappings",

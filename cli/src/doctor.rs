@@ -100,7 +100,13 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
     let posted = if post {
         deliver_all(
             &configured.channels,
-            Posting { document: &test_message(place), kind: Kind::Notice, already: &[], incident: &[] },
+            Posting {
+                document: &test_message(place),
+                kind: Kind::Notice,
+                already: &[],
+                incident: &[],
+                picture: None,
+            },
             Deadline::after(POST_TIME),
             &Observer::new(Vec::new()),
         )

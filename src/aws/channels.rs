@@ -113,6 +113,10 @@ impl Channel for Deferred {
         true
     }
 
+    fn takes_pictures(&self) -> bool {
+        self.name == SlackApi::NAME
+    }
+
     fn deliver<'a>(
         &'a self,
         post: Post<'a>,

@@ -109,7 +109,13 @@ impl Run<'_> {
         let mut document =
             compose::state_change(&over, run_id, None, Some(self.incident.alarm.changed_at), &[]);
         self.services.config.readers.fit(&mut document);
-        let posting = Posting { document: &document, kind: Kind::Notice, already: &[], incident: delivered };
+        let posting = Posting {
+            document: &document,
+            kind: Kind::Notice,
+            already: &[],
+            incident: delivered,
+            picture: None,
+        };
         deliver_all(&self.services.channels, posting, self.deadline, self.observer).await;
     }
 }

@@ -28,6 +28,7 @@ mod notices;
 mod other_providers;
 #[cfg(test)]
 mod pace;
+mod pictures;
 #[cfg(test)]
 mod question;
 #[cfg(test)]

@@ -40,7 +40,7 @@ async fn run(by: By, model: Duration, slack: SlackOptions) -> IncidentRun {
     run
 }
 
-async fn bot_and_sns(run: &IncidentRun) -> Vec<Arc<dyn Channel>> {
+pub(crate) async fn bot_and_sns(run: &IncidentRun) -> Vec<Arc<dyn Channel>> {
     let sdk = aws::local(&run.emulator.endpoint(), "us-east-1");
     let bot = SlackBot {
         token: BotToken::Token(Secret::new(run.emulator.slack_token())),
@@ -67,6 +67,9 @@ fn said(message: &SlackMessage) -> String {
 /// The messages of the channel: where each stands, and the headline that it has now.
 fn seen(run: &IncidentRun) -> Vec<(&'static str, &'static str)> {
     let headline = |message: &SlackMessage| {
+        if !message.files.is_empty() {
+            return "(picture)";
+        }
         let said = said(message);
         let known = ["INVESTIGATING", "CAUSE SHOWN", "FACTS ONLY", "RECOVERED", "ALSO FIRING", "Timeline"];
         let found = known.into_iter().find(|words| said.contains(words));
@@ -94,7 +97,7 @@ async fn a_conclusion_that_is_ready_in_time_is_one_message_and_a_bots_thread_has
     assert_eq!(seen(&webhook), [("channel", "CAUSE SHOWN")]);
     let bot = run(By::Bot, Duration::ZERO, SlackOptions::default()).await;
     assert_eq!(alarm(&bot).await, "cause_shown");
-    assert_eq!(seen(&bot), [("channel", "CAUSE SHOWN"), ("thread", "Timeline")]);
+    assert_eq!(seen(&bot), [("channel", "CAUSE SHOWN"), ("thread", "Timeline"), ("thread", "(picture)")]);
     let messages = bot.emulator.slack_messages();
     assert_eq!(messages[1].thread_ts.as_ref(), Some(&messages[0].ts));
     assert!(messages[0].body.to_string().contains("<!subteam^S0123456789>"), "{}", messages[0].body);
@@ -119,8 +122,12 @@ async fn while_the_model_is_slow_the_facts_are_posted_first_and_not_repeated_by_
 
     let bot = run(By::Bot, SLOW, SlackOptions::default()).await;
     assert_eq!(alarm(&bot).await, "cause_shown");
-    let expected =
-        [("channel, edited", "CAUSE SHOWN"), ("thread and channel", "CAUSE SHOWN"), ("thread", "Timeline")];
+    let expected = [
+        ("channel, edited", "CAUSE SHOWN"),
+        ("thread and channel", "CAUSE SHOWN"),
+        ("thread", "Timeline"),
+        ("thread", "(picture)"),
+    ];
     assert_eq!(seen(&bot), expected);
     let messages = bot.emulator.slack_messages();
     assert!(messages[0].earlier[0].body.to_string().contains("INVESTIGATING"), "{:?}", messages[0].earlier);
@@ -154,6 +161,7 @@ async fn where_no_model_answers_the_facts_say_so_in_the_end() {
                 ("channel, edited", "FACTS ONLY"),
                 ("thread and channel", "FACTS ONLY"),
                 ("thread", "Timeline"),
+                ("thread", "(picture)"),
             ],
         ),
     ] {
@@ -185,6 +193,7 @@ async fn a_try_that_is_killed_after_the_facts_is_continued_below_them() {
                 ("channel, edited", "CAUSE SHOWN"),
                 ("thread and channel", "CAUSE SHOWN"),
                 ("thread", "Timeline"),
+                ("thread", "(picture)"),
             ],
         ),
     ] {
