@@ -5,6 +5,7 @@ mod architecture;
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod cards;
 mod channels;
 #[cfg(test)]
 mod custom_namespace;

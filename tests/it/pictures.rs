@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sre_agent::investigation::depth::Depth;
-use sre_agent_emulator::{Options, SlackMembership, SlackOptions};
+use sre_agent_emulator::{Options, SlackOptions};
 
 use crate::incident_run::{BAD_DEPLOY, ENOUGH, IncidentRun, alarm_of, answering, sns_event};
 use crate::script::careful;
@@ -100,16 +100,18 @@ async fn a_picture_that_may_not_be_drawn_is_a_note_and_the_verdict_stands() {
     assert!(note.contains("not authorized to perform"), "{note}");
     assert!(run.log().contains("the thread has no picture"), "{}", run.log());
     let said: Vec<String> = run.emulator.slack_messages().iter().map(|m| m.body.to_string()).collect();
-    assert!(said.len() == 2 && said[0].contains("CAUSE SHOWN") && said[1].contains("Timeline"), "{said:?}");
+    assert!(said[0].contains("CAUSE SHOWN") && said[1].contains("Timeline"), "{said:?}");
+    assert!(run.emulator.slack_messages().iter().all(|message| message.files.is_empty()));
 }
 
 #[tokio::test]
 async fn a_slack_that_takes_messages_and_no_files_is_told_in_a_note() {
-    let slack = SlackOptions { membership: SlackMembership::Outside, ..SlackOptions::default() };
+    let slack = SlackOptions { scopes: Some(vec!["chat:write".to_owned()]), ..SlackOptions::default() };
     let run = run(BAD_DEPLOY, Options { slack, ..answering(careful) }).await;
     let note = note(&run, BAD_DEPLOY).await.unwrap();
-    assert!(note.contains("the thread has no picture") && note.contains("not_in_channel"), "{note}");
-    assert_eq!(run.emulator.slack_messages().len(), 2);
+    assert!(note.contains("the thread has no picture") && note.contains("files:write"), "{note}");
+    let messages = run.emulator.slack_messages();
+    assert!(messages.len() > 1 && messages.iter().all(|message| message.files.is_empty()), "{messages:?}");
 }
 
 #[tokio::test]

@@ -71,7 +71,15 @@ fn seen(run: &IncidentRun) -> Vec<(&'static str, &'static str)> {
             return "(picture)";
         }
         let said = said(message);
-        let known = ["INVESTIGATING", "CAUSE SHOWN", "FACTS ONLY", "RECOVERED", "ALSO FIRING", "Timeline"];
+        let known = [
+            "INVESTIGATING",
+            "CAUSE SHOWN",
+            "FACTS ONLY",
+            "RECOVERED",
+            "ALSO FIRING",
+            "Timeline",
+            "Commands",
+        ];
         let found = known.into_iter().find(|words| said.contains(words));
         found.unwrap_or_else(|| panic!("no headline in {said}"))
     };
@@ -97,7 +105,10 @@ async fn a_conclusion_that_is_ready_in_time_is_one_message_and_a_bots_thread_has
     assert_eq!(seen(&webhook), [("channel", "CAUSE SHOWN")]);
     let bot = run(By::Bot, Duration::ZERO, SlackOptions::default()).await;
     assert_eq!(alarm(&bot).await, "cause_shown");
-    assert_eq!(seen(&bot), [("channel", "CAUSE SHOWN"), ("thread", "Timeline"), ("thread", "(picture)")]);
+    assert_eq!(
+        seen(&bot),
+        [("channel", "CAUSE SHOWN"), ("thread", "Timeline"), ("thread", "Commands"), ("thread", "(picture)")]
+    );
     let messages = bot.emulator.slack_messages();
     assert_eq!(messages[1].thread_ts.as_ref(), Some(&messages[0].ts));
     assert!(messages[0].body.to_string().contains("<!subteam^S0123456789>"), "{}", messages[0].body);
@@ -126,6 +137,7 @@ async fn while_the_model_is_slow_the_facts_are_posted_first_and_not_repeated_by_
         ("channel, edited", "CAUSE SHOWN"),
         ("thread and channel", "CAUSE SHOWN"),
         ("thread", "Timeline"),
+        ("thread", "Commands"),
         ("thread", "(picture)"),
     ];
     assert_eq!(seen(&bot), expected);
@@ -161,6 +173,7 @@ async fn where_no_model_answers_the_facts_say_so_in_the_end() {
                 ("channel, edited", "FACTS ONLY"),
                 ("thread and channel", "FACTS ONLY"),
                 ("thread", "Timeline"),
+                ("thread", "Commands"),
                 ("thread", "(picture)"),
             ],
         ),
@@ -193,6 +206,7 @@ async fn a_try_that_is_killed_after_the_facts_is_continued_below_them() {
                 ("channel, edited", "CAUSE SHOWN"),
                 ("thread and channel", "CAUSE SHOWN"),
                 ("thread", "Timeline"),
+                ("thread", "Commands"),
                 ("thread", "(picture)"),
             ],
         ),
