@@ -15,6 +15,8 @@ const DRAWN: &str = "GetMetricWidgetImage";
 async fn run(scenario: &str, options: Options) -> IncidentRun {
     let mut run = IncidentRun::of(scenario, options).await;
     run.services.config.depth = Some(Depth::Full);
+    // One message: these tests are not about time.
+    run.services.config.facts_time = ENOUGH;
     run.services.channels = bot_and_sns(&run).await;
     run
 }
