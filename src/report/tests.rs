@@ -375,7 +375,7 @@ fn the_slack_messages_of_many_documents_are_kept_for_other_checkers() {
     let mut runner = TestRunner::deterministic();
     let any = any_document();
     let mut documents: Vec<Document> =
-        (0..60).map(|_| any.new_tree(&mut runner).unwrap().current()).collect();
+        (0..24).map(|_| any.new_tree(&mut runner).unwrap().current()).collect();
     documents.extend([samples::cause_shown(), samples::facts_only(), samples::cannot_be_shown()]);
     for text in
         ["<!channel> ``` *a* :x: &", &"a".repeat(20_000), &"&".repeat(20_000), &"漢字🔥 ".repeat(5_000)]

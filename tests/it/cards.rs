@@ -133,15 +133,24 @@ fn push(card: &Card) {
     let Card { name, push, .. } = card;
     assert!(push.chars().count() <= 120, "{name}: {push}");
     let parts = match *name {
-        "cause shown" => {
-            ["invoice-render: ", "36% of requests failing", ", still.", "Cause shown: version 58"]
-        }
-        "facts only" => {
-            ["invoice-render: ", "36% of requests failing", ", still.", "No AI answer. Lead: version 58"]
-        }
-        "recovered" => {
-            ["invoice-render: ", "36% of requests failing", ", recovered.", "Cause shown: version 58"]
-        }
+        "cause shown" => [
+            "invoice-render: ",
+            "36% of requests failing",
+            ", still.",
+            "Cause shown: version 58, since 03:02 UTC.",
+        ],
+        "facts only" => [
+            "invoice-render: ",
+            "36% of requests failing",
+            ", still.",
+            "No AI answer. Lead: version 58, since 03:02 UTC.",
+        ],
+        "recovered" => [
+            "invoice-render: ",
+            "36% of requests failing",
+            ", recovered.",
+            "Cause shown: version 58, since 03:02 UTC.",
+        ],
         _ => ["db-e47b3b: ", "CPUUtilization 27.4% (normal ", ", still.", "Cause cannot be shown"],
     };
     let mut rest = push.as_str();

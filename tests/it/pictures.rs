@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sre_agent::investigation::depth::Depth;
-use sre_agent_emulator::{Options, SlackOptions};
+use sre_agent_emulator::{Fault, FaultKind, Options, SlackOptions};
 
 use crate::incident_run::{BAD_DEPLOY, ENOUGH, IncidentRun, alarm_of, answering, sns_event};
 use crate::script::careful;
@@ -104,6 +104,15 @@ async fn a_picture_that_may_not_be_drawn_is_a_note_and_the_verdict_stands() {
     let said: Vec<String> = run.emulator.slack_messages().iter().map(|m| m.body.to_string()).collect();
     assert!(said[0].contains("CAUSE SHOWN") && said[1].contains("Timeline"), "{said:?}");
     assert!(run.emulator.slack_messages().iter().all(|message| message.files.is_empty()));
+}
+
+#[tokio::test]
+async fn a_picture_that_is_never_drawn_is_given_up() {
+    let fault = Fault { action: format!("cloudwatch:{DRAWN}"), kind: FaultKind::Hang, times: None };
+    let run = run(BAD_DEPLOY, Options { faults: vec![fault], ..answering(careful) }).await;
+    let note = note(&run, BAD_DEPLOY).await.unwrap();
+    assert_eq!(note, "the thread has no picture: not drawn in 5 s");
+    assert_eq!(run.emulator.published().len(), 1);
 }
 
 #[tokio::test]
