@@ -233,6 +233,10 @@ impl Telemetry for AwsTelemetry {
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>> {
         Box::pin(lambda::function(&self.lambda, name, &self.salt))
     }
+
+    fn picture<'a>(&'a self, widget: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, TelemetryError>> {
+        Box::pin(cloudwatch::picture(&self.cloudwatch, widget))
+    }
 }
 
 /// Returns the configuration with the retries and times of data calls.

@@ -3,6 +3,7 @@
 
 mod amazon_q;
 mod failed;
+mod picture;
 mod route;
 pub mod slack;
 mod sns;
@@ -25,6 +26,7 @@ use crate::run::{Observer, RunEvent};
 pub use crate::redact::Secret;
 pub use crate::run::Receipt;
 pub use amazon_q::{AmazonQ, notification, thread_of};
+pub use picture::Picture;
 pub use route::{Asked, Name, Route, Routed, needs_tags, route};
 pub use slack::{SlackApi, SlackBot, SlackWebhook, Webhook};
 pub use sns::{SnsMessage, sns_message, subject};
@@ -38,6 +40,11 @@ pub trait Channel: Send + Sync {
     /// Tells whether its readers want the facts before the conclusion is ready. Where a message cannot be followed by
     /// another one without being one too many, as an e-mail or an SMS, they wait for the whole.
     fn takes_facts(&self) -> bool {
+        false
+    }
+
+    /// Tells whether it shows the picture of a report.
+    fn takes_pictures(&self) -> bool {
         false
     }
 
@@ -127,12 +134,14 @@ pub struct Post<'a> {
     pub incident: Option<&'a Receipt>,
     /// Id of the Slack channel that a route chose, where a bot is not to write into its usual one.
     pub slack_channel: Option<&'a str>,
+    /// The picture of a report, for a channel that takes pictures.
+    pub picture: Option<&'a Picture>,
 }
 
 impl<'a> Post<'a> {
     /// Returns the post of a report that nothing came before.
     pub fn report(document: &'a Document) -> Self {
-        Post { document, kind: Kind::Report, card: None, incident: None, slack_channel: None }
+        Post { document, kind: Kind::Report, card: None, incident: None, slack_channel: None, picture: None }
     }
 }
 
@@ -160,12 +169,14 @@ pub struct Posting<'a> {
     pub incident: &'a [Receipt],
     /// Id of the Slack channel that a route chose.
     pub slack_channel: Option<&'a str>,
+    /// The picture of a report.
+    pub picture: Option<&'a Picture>,
 }
 
 impl<'a> Posting<'a> {
     /// Returns the posting of a notice that belongs to an incident.
     pub fn notice(document: &'a Document, incident: &'a [Receipt]) -> Self {
-        Posting { document, kind: Kind::Notice, already: &[], incident, slack_channel: None }
+        Posting { document, kind: Kind::Notice, already: &[], incident, slack_channel: None, picture: None }
     }
 }
 
@@ -260,6 +271,7 @@ fn post_for<'a>(channel: &dyn Channel, shown: &'a Document, posting: Posting<'a>
         card: posting.already.iter().find(|receipt| receipt.channel == name && receipt.facts),
         incident: posting.incident.iter().find(|receipt| receipt.channel == name),
         slack_channel: posting.slack_channel,
+        picture: posting.picture.filter(|_| channel.takes_pictures()),
     }
 }
 
@@ -276,7 +288,10 @@ async fn deliver_once(
     if let Some(receipt) = taken.or(post.card.filter(|_| posting.kind == Kind::Facts)) {
         return Ok(receipt.clone());
     }
-    let result = deliver_one(channel, post, deadline).await;
+    let result = tokio::select! {
+        result = deliver_one(channel, post, deadline) => result,
+        result = drawn_meanwhile(post.picture) => result,
+    };
     observer.emit(match &result {
         Ok(receipt) => RunEvent::Delivered {
             channel: name.to_owned(),
@@ -315,6 +330,15 @@ async fn amend(
         observer.emit(RunEvent::Warning { message });
     });
     join_all(amending).await;
+}
+
+/// Has the picture drawn beside the posting, so that it is there when the report stands. Ends never.
+async fn drawn_meanwhile<T>(picture: Option<&Picture>) -> T {
+    if let Some(picture) = picture {
+        // The channel is told what came of it.
+        let _drawn = picture.drawn().await;
+    }
+    std::future::pending().await
 }
 
 async fn deliver_one(

@@ -11,6 +11,7 @@ mod facts;
 mod lease;
 mod neighbours;
 mod notice;
+mod picture;
 mod places;
 mod response;
 mod stored;
@@ -572,7 +573,9 @@ impl Run<'_> {
         let places = self.places().await;
         let slack_channel = places.slack_channel.as_deref();
         let (already, incident) = (record.receipts.as_slice(), record.below.as_slice());
-        let posting = Posting { document, kind, already, incident, slack_channel };
+        let picture = self.picture(document, kind);
+        let picture = picture.as_ref();
+        let posting = Posting { document, kind, already, incident, slack_channel, picture };
         let deadline = deadline.less(Duration::from_millis(500));
         let delivering = deliver_all(&places.channels, posting, deadline, self.observer);
         let results = self

@@ -9,6 +9,7 @@ pub mod kept;
 pub(crate) mod layout;
 pub mod markdown;
 pub mod notification;
+pub mod picture;
 pub mod plain;
 pub mod readers;
 pub mod slack;

@@ -86,6 +86,12 @@ NOT_YET_USED = {
     "s3:GetObject": "links to kept reports",
     "s3:PutObject": "keeping reports",
 }
+BOT = {
+    "SlackWebhookParameterName": "",
+    "SlackTokenParameterName": "/sre-agent/slack-token",
+    "SlackChannel": "C0123456789",
+    "ConfigParameterName": "/sre-agent/slack-config",
+}
 BARE = {"PrimaryModel": "anthropic.claude-sonnet-4-6", "FallbackModels": ""}
 # The scenarios' recorded answers of the model; a scenario may have none yet.
 MISSING_TURN = "emulator: unsupported: no recorded turn"
@@ -264,6 +270,12 @@ def bare(tmp_path_factory) -> Run:
     return investigate("sns-metric-alarm.json", "lambda-bad-deploy", tmp_path_factory.mktemp("bare"), parameters=BARE)
 
 
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory) -> Run:
+    """A run that posts as a Slack bot."""
+    return investigate("sns-metric-alarm.json", "lambda-bad-deploy", tmp_path_factory.mktemp("bot"), parameters=BOT)
+
+
 def test_every_event_has_an_expectation():
     assert set(EVENTS) == set(EXPECTED)
 
@@ -322,8 +334,19 @@ def test_a_model_without_its_profile_is_called_through_the_one_that_is_found(bar
     assert "CAUSE SHOWN" in bare.everything()["slack"]
 
 
-def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs, bare):
-    used = {each["iam_action"] for run in [*runs.values(), bare] for each in run.requests} - {None}
+def test_a_bots_card_has_its_details_and_the_metrics_picture_in_its_thread(bot):
+    card, *thread = bot.slack
+    assert "CAUSE SHOWN" in json.dumps(card["body"]), bot.log
+    assert {each["thread_ts"] for each in thread} == {card["ts"]}
+    assert [file["name"] for file in thread[-1]["files"]] == ["chart.png"], bot.log
+    template = deployed(bot.emulator.scenario, BOT)
+    asked = [each for each in bot.requests if each["iam_action"] is not None]
+    assert [call for call in asked if not is_granted(template, call["iam_action"], call["resource"])] == []
+    assert [offence for each in asked for offence in service_model.offences(each)] == []
+
+
+def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs, bare, bot):
+    used = {each["iam_action"] for run in [*runs.values(), bare, bot] for each in run.requests} - {None}
     granted = {action for run in runs.values() for action in granted_actions(deployed(run.emulator.scenario))}
     assert granted - used == USED_BY_AWS.keys() | NOT_YET_USED.keys(), "a grant that nothing uses, or an exception that is none"
 

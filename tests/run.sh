@@ -7,7 +7,8 @@
 #
 # Needs Rust (rust-toolchain.toml names the version), a C compiler, and Python 3.11 or newer with venv. The fuzzer also
 # needs a C++ compiler and is left out without one.
-# The step `html` looks at the HTML report in Chromium, where there is one, and keeps pictures in target/test-logs/html.
+# The step `html` looks at the HTML report and the Slack cards in Chromium, where there is one, and keeps pictures in
+# target/test-logs/html and target/test-logs/cards.
 # It needs no AWS account and calls none. Each step's output goes to target/test-logs/.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -241,11 +242,10 @@ if [ -n "$base" ]; then
     else
       skip lambda 'the runtime interface emulator is a Linux program'
     fi
-    step schema 'every report keeps to docs/report.schema.json' "$python" -m pytest -q -p no:cacheprovider tests/test_report_schema.py
+    step schema "every report keeps to docs/report.schema.json, every Slack message to Slack's limits" "$python" -m pytest -q -p no:cacheprovider tests/test_report_schema.py tests/test_slack_messages.py
     if ! asked_for html; then :
     elif "$python" -c 'import sys; sys.path.insert(0, "tests"); import browser; sys.exit(browser.found() is None)'; then
-      # The pictures of every report stay in target/test-logs/html.
-      step html 'the HTML report in headless Chromium' "$python" -m pytest -q -p no:cacheprovider tests/test_html_report.py
+      step html 'the HTML report and the Slack cards in headless Chromium' "$python" -m pytest -q -p no:cacheprovider tests/test_html_report.py tests/test_slack_cards.py
     else
       skip html 'SKIPPED: no Chromium on this machine (Debian: apt-get install chromium; or set CHROMIUM)'
     fi

@@ -137,6 +137,10 @@ impl Channel for Deferred {
         })
     }
 
+    fn takes_pictures(&self) -> bool {
+        self.name == SlackApi::NAME
+    }
+
     fn deliver<'a>(
         &'a self,
         post: Post<'a>,

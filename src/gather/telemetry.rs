@@ -66,6 +66,11 @@ pub trait Telemetry: Send + Sync {
 
     /// Reads a Lambda function's versions and aliases; `None` where there is no such function.
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>>;
+
+    /// Has `CloudWatch` draw a metric widget, which is described in its own JSON, as a PNG; a stand-in may draw none.
+    fn picture<'a>(&'a self, _widget: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, TelemetryError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// The IAM action that starts a query of Logs Insights; before it nothing is scanned.

@@ -4,6 +4,8 @@
 //! Everything in them is bounded: a report is kept in the state table. Whole series and log groups stay where they are;
 //! the command and the console link of each piece of evidence lead there.
 
+mod chart;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ use crate::model::budget::Spent;
 use crate::report::compose::{Also, Earlier};
 use crate::report::document::Document;
 use crate::report::steps::Step;
+
+pub use chart::{ChangeMark, Chart, NormalBand, PointData};
 
 /// The facts of a run. A notice that investigates nothing has the first few only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -300,71 +304,6 @@ pub struct LeadData {
     pub reasons: Vec<String>,
     /// Where that stands.
     pub evidence: Vec<EvidenceId>,
-}
-
-/// The alarm's metric over the incident window, to be drawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Chart {
-    /// Its name.
-    pub metric: String,
-    /// Its statistic.
-    pub statistic: String,
-    /// Its unit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// Length of a period, seconds.
-    pub period_seconds: i64,
-    /// Where it stands.
-    pub evidence: EvidenceId,
-    /// What is drawn.
-    pub window: Window,
-    /// At most 240, oldest first; of more the lowest and the highest of each stretch.
-    pub points: Vec<PointData>,
-    /// The alarm's threshold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<f64>,
-    /// What is normal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub normal: Option<NormalBand>,
-    /// When the symptom began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub onset: Option<Timestamp>,
-    /// Changes within the window.
-    pub changes: Vec<ChangeMark>,
-}
-
-/// One value.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct PointData {
-    /// Start of its period.
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub at: Timestamp,
-    /// The value.
-    pub value: f64,
-}
-
-/// The range of normal times.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct NormalBand {
-    /// 1st percentile.
-    pub low: f64,
-    /// 99th percentile.
-    pub high: f64,
-}
-
-/// A change on the chart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ChangeMark {
-    /// When.
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub at: Timestamp,
-    /// Where it stands.
-    pub evidence: EvidenceId,
 }
 
 /// The lane of the timeline that an entry stands in.

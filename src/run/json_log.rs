@@ -86,9 +86,13 @@ fn write(stamped: &Stamped) {
         RunEvent::ClaimsChecked { held, checked, removed } => {
             tracing::info!(run_id, elapsed_ms, held, checked, removed, "claims checked");
         }
-        RunEvent::Delivered { channel, reference, note } => {
-            let (reference, note) = (reference.as_deref(), note.as_deref());
-            tracing::info!(run_id, elapsed_ms, %channel, reference, note, "delivered");
+        RunEvent::Delivered { channel, reference, note: Some(note) } => {
+            let reference = reference.as_deref();
+            tracing::warn!(run_id, elapsed_ms, %channel, reference, %note, "delivered");
+        }
+        RunEvent::Delivered { channel, reference, note: None } => {
+            let reference = reference.as_deref();
+            tracing::info!(run_id, elapsed_ms, %channel, reference, "delivered");
         }
         RunEvent::Diagnosed { model, diagnosis, cause, remedy, next } => {
             tracing::warn!(run_id, elapsed_ms, %model, %diagnosis, %cause, %remedy, %next, "model failure diagnosed");

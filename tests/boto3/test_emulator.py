@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import struct
 import sys
 import tomllib
 import urllib.error
 import urllib.request
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -311,6 +313,54 @@ def test_list_metrics_lists_what_had_data_in_two_weeks(cloudwatch, series):
     assert len(narrowed) == sum(
         1 for e in expected if e[:2] == (line["namespace"], line["metric"]) and set(line["dimensions"]) <= {n for n, _ in e[2]}
     )
+
+
+def pixels(picture: bytes) -> tuple[int, int, list[bytes]]:
+    """Reads a PNG of eight bits and a palette by hand: its size and the colour of every pixel, row by row."""
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    chunks, at = {}, 8
+    while at < len(picture):
+        length, kind = struct.unpack(">I4s", picture[at : at + 8])
+        data = picture[at + 8 : at + 8 + length]
+        assert zlib.crc32(kind + data) == int.from_bytes(picture[at + 8 + length : at + 12 + length]), kind
+        chunks[kind] = data
+        at += 12 + length
+    assert list(chunks) == [b"IHDR", b"PLTE", b"IDAT", b"IEND"]
+    width, height, *form = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert form == [8, 3, 0, 0, 0]
+    rows = zlib.decompress(chunks[b"IDAT"])
+    assert len(rows) == height * (width + 1)
+    palette = [chunks[b"PLTE"][place : place + 3] for place in range(0, len(chunks[b"PLTE"]), 3)]
+    lines = [rows[place + 1 : place + 1 + width] for place in range(0, len(rows), width + 1)]
+    return width, height, [b"".join(palette[pixel] for pixel in line) for line in lines]
+
+
+def test_a_graph_is_a_png_of_its_size_with_its_line_and_its_annotations(cloudwatch, series):
+    line = series[0].line
+    row = [line["namespace"], line["metric"], *(part for pair in line["dimensions"].items() for part in pair)]
+    widget = {
+        "metrics": [[*row, {"stat": "Sum", "period": series[0].period, "color": "#112233"}]],
+        "start": (AS_OF - timedelta(hours=1)).isoformat(),
+        "end": AS_OF.isoformat(),
+        "width": 300,
+        "height": 200,
+        "annotations": {
+            "horizontal": [{"value": 20, "color": "#ff0000"}, [{"value": 2, "color": "#00ff00"}, {"value": 1}]],
+            "vertical": [{"value": (AS_OF - timedelta(minutes=30)).isoformat(), "color": "#0000ff", "label": "C1"}],
+        },
+    }
+    answer = cloudwatch.get_metric_widget_image(MetricWidget=json.dumps(widget), OutputFormat="png")
+    width, height, rows = pixels(answer["MetricWidgetImage"])
+    assert (width, height) == (300, 200)
+    for colour in (b"\x11\x22\x33", b"\xff\0\0", b"\0\xff\0", b"\0\0\xff"):
+        assert any(colour in row for row in rows), colour
+    for wrong in ({"width": 2001}, {"view": "pie"}, {"strange": 1}, {"metrics": [["one name"]]}):
+        _, message, status = error(
+            lambda wrong=wrong: cloudwatch.get_metric_widget_image(MetricWidget=json.dumps(widget | wrong))
+        )
+        assert status == 400, message
+    _, message, status = error(lambda: cloudwatch.get_metric_widget_image(MetricWidget="{"))
+    assert status == 400 and "not valid JSON" in message
 
 
 # ---- alarms ----

@@ -5,6 +5,7 @@ mod architecture;
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod cards;
 mod channels;
 #[cfg(test)]
 mod custom_namespace;
@@ -31,6 +32,7 @@ mod notices;
 mod other_providers;
 #[cfg(test)]
 mod pace;
+mod pictures;
 #[cfg(test)]
 mod question;
 #[cfg(test)]

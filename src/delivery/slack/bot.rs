@@ -1,12 +1,20 @@
-//! The channel of a Slack bot: a card that is edited, a reply that reaches phones, details in its thread.
+//! The channel of a Slack bot: a card that is edited, a reply that reaches phones, details and a picture in its thread.
+
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::clock::Deadline;
 use crate::delivery::slack::{Posted, Refusal, SlackApi, SlackError, Ts};
-use crate::delivery::{Channel, DeliveryError, Kind, Post, Receipt};
+use crate::delivery::{Channel, DeliveryError, Kind, Picture, Post, Receipt};
 use crate::report::{Document, slack};
+
+/// Longest time that a picture is waited for and uploaded, once everything else stands.
+const PICTURE_TIME: Duration = Duration::from_secs(6);
+
+/// What is left of the deadline when a picture is given up: the report stands, and must not count as undelivered.
+const AFTER_PICTURE: Duration = Duration::from_secs(1);
 
 /// Posts by a bot's token.
 #[derive(Debug, Clone)]
@@ -48,7 +56,7 @@ impl SlackBotChannel {
             if let Err(error) = self.api.post(&slack::reply(document), Some(thread), true, deadline).await {
                 notes.push(format!("the reply that reaches phones was not posted: {error}"));
             }
-            notes.extend(self.details(post, thread, deadline).await);
+            notes.extend(self.below(post, thread, deadline).await);
             return Ok(Self::receipt(&posted, &notes));
         }
         let message = self.card(&post);
@@ -59,7 +67,7 @@ impl SlackBotChannel {
         let mut notes: Vec<String> = posted.note.iter().cloned().collect();
         if post.kind == Kind::Report {
             let thread = incident.as_ref().unwrap_or(&posted.ts);
-            notes.extend(self.details(post, thread, deadline).await);
+            notes.extend(self.below(post, thread, deadline).await);
         }
         Ok(Self::receipt(&posted, &notes))
     }
@@ -88,6 +96,25 @@ impl SlackBotChannel {
             Err(error) if error.refusal() == Some(Refusal::Message) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Posts what stands in the thread; what is missing there is noted.
+    async fn below(&self, post: Post<'_>, thread: &Ts, deadline: Deadline) -> Vec<String> {
+        let mut notes: Vec<String> = self.details(post, thread, deadline).await.into_iter().collect();
+        if let Some(picture) = post.picture {
+            let until = deadline.less(AFTER_PICTURE).at_most(PICTURE_TIME);
+            let shown = tokio::time::timeout_at(until.instant(), self.show(picture, thread, until)).await;
+            let failed = shown.unwrap_or_else(|_elapsed| Err("there was no time for it".to_owned())).err();
+            notes.extend(failed.map(|reason| format!("the thread has no picture: {reason}")));
+        }
+        notes
+    }
+
+    /// Uploads the picture into the thread, where there is one.
+    async fn show(&self, picture: &Picture, thread: &Ts, until: Deadline) -> Result<(), String> {
+        let Some(bytes) = picture.drawn().await? else { return Ok(()) };
+        let uploading = self.api.upload_png(&bytes, &picture.title, &picture.alt, Some(thread), until);
+        uploading.await.map(drop).map_err(|error| error.to_string())
     }
 
     /// Posts the details into the thread; what is missing there is noted.
@@ -142,6 +169,10 @@ impl Channel for SlackBotChannel {
     }
 
     fn takes_facts(&self) -> bool {
+        true
+    }
+
+    fn takes_pictures(&self) -> bool {
         true
     }
 

@@ -210,7 +210,10 @@ fn verdict_words(told: &Told<'_>) -> String {
         VerdictKind::AlarmMisfired => "The alarm itself is at fault",
     };
     match told.cause().and_then(|cause| cause.entity.clone()) {
-        Some(entity) => format!("{words}: {entity}."),
+        Some(entity) => match told.analysis.lead.as_ref().filter(|lead| lead.entity == entity) {
+            Some(lead) => format!("{words}: {entity}, since {} UTC.", clock_time(lead.at)),
+            None => format!("{words}: {entity}."),
+        },
         None => format!("{words}."),
     }
 }
