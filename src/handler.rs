@@ -7,6 +7,7 @@ mod asking;
 mod batch;
 mod definition;
 mod earlier;
+mod ending;
 mod facts;
 mod lease;
 mod neighbours;
@@ -23,7 +24,7 @@ use crate::alarm::{Alarm, AlarmState, WakeUp, WakeUps, parse_event};
 use crate::analysis::forced;
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
-use crate::delivery::{Channel, DeliveryError, Kind, Posting, deliver_all};
+use crate::delivery::Channel;
 use crate::gather::insights::{ScanBudget, ScanLimit, ScanLimits};
 use crate::gather::recheck::{Condition, recheck};
 use crate::gather::{Reader, SoFar, Telemetry, gather};
@@ -35,7 +36,7 @@ use crate::model::ladder::Ladder;
 use crate::report::compose::{self, Also, Told};
 use crate::report::kept::Kept;
 use crate::report::{self, Document};
-use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
+use crate::run::{Observer, RECORD_FORMAT, RunEvent, RunRecord, Stage};
 use crate::store::Store;
 use crate::store::incidents::{self, Reported};
 use facts::{Open, View};
@@ -529,88 +530,6 @@ impl Run<'_> {
         self.stage(Stage::Recheck, again, |condition| condition.word().to_owned()).await
     }
 
-    /// Keeps what came of the run and posts it, where it is this run's to post.
-    async fn end(
-        &self,
-        record: &Mutex<RunRecord>,
-        document: Option<Document>,
-    ) -> Result<RunSummary, HandlerError> {
-        let Some(mut document) = document else {
-            self.keep(record, Stage::Delivery, None).await;
-            return Ok(self.summary(record, None, Vec::new()));
-        };
-        self.keep(record, Stage::Report, Some(&document)).await;
-        self.services.config.readers.fit(&mut document);
-        let known = locked(record);
-        let is_report = known.outcome.as_deref().is_some_and(is_report);
-        let kind = if is_report { Kind::Report } else { Kind::Notice };
-        let (mut receipts, undelivered) = self.post(&document, kind, &known, self.deadline).await;
-        if !undelivered.is_empty() && !self.places().await.reached(&receipts) {
-            let reasons = undelivered.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            return Err(HandlerError::Undelivered { alarm: self.incident.alarm.name.clone(), reasons });
-        }
-        // A card that could not be edited stays where it is, and what belongs to it goes there.
-        let is_left = |card: &&Receipt| !receipts.iter().any(|receipt| receipt.channel == card.channel);
-        let left: Vec<Receipt> = known.receipts.iter().filter(is_left).cloned().collect();
-        receipts.extend(left);
-        {
-            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-            record.receipts = receipts;
-            record.undelivered = undelivered.iter().map(|error| error.channel.clone()).collect();
-        }
-        self.keep(record, Stage::Delivery, Some(&document)).await;
-        Ok(self.summary(record, Some(document), undelivered))
-    }
-
-    /// Posts to the channels that have not taken it yet; returns the receipts of all, and who failed.
-    async fn post(
-        &self,
-        document: &Document,
-        kind: Kind,
-        record: &RunRecord,
-        deadline: Deadline,
-    ) -> (Vec<Receipt>, Vec<DeliveryError>) {
-        let places = self.places().await;
-        let slack_channel = places.slack_channel.as_deref();
-        let (already, incident) = (record.receipts.as_slice(), record.below.as_slice());
-        let picture = self.picture(document, kind);
-        let picture = picture.as_ref();
-        let posting = Posting { document, kind, already, incident, slack_channel, picture };
-        let deadline = deadline.less(Duration::from_millis(500));
-        let delivering = deliver_all(&places.channels, posting, deadline, self.observer);
-        let results = self
-            .stage(Stage::Delivery, delivering, |results| {
-                let taken = results.iter().filter(|result| result.is_ok()).count();
-                format!("{taken} of {} channels", results.len())
-            })
-            .await;
-        let (mut receipts, mut undelivered) = (Vec::new(), Vec::new());
-        for result in results {
-            match result {
-                Ok(receipt) => receipts.push(receipt),
-                Err(error) => undelivered.push(error),
-            }
-        }
-        (receipts, undelivered)
-    }
-
-    fn summary(
-        &self,
-        record: &Mutex<RunRecord>,
-        document: Option<Document>,
-        undelivered: Vec<DeliveryError>,
-    ) -> RunSummary {
-        let record = locked(record);
-        RunSummary {
-            run_id: record.run_id,
-            alarm: self.incident.alarm.name.clone(),
-            outcome: record.outcome.unwrap_or_default(),
-            document,
-            delivered: record.receipts.into_iter().filter(|receipt| !receipt.facts).collect(),
-            undelivered,
-        }
-    }
-
     /// Runs a stage and tells the observer.
     async fn stage<T>(
         &self,
@@ -627,23 +546,6 @@ impl Run<'_> {
             summary: summary(&result),
         });
         result
-    }
-
-    /// Keeps the record; a store that fails costs the continuation, never the report.
-    async fn keep(&self, record: &Mutex<RunRecord>, stage: Stage, document: Option<&Document>) {
-        // In order: an older state must not be written over a newer one.
-        let _turn = self.saving.lock().await;
-        let kept = {
-            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-            record.stage = stage;
-            if let Some(document) = document {
-                record.document = serde_json::to_value(document).ok();
-            }
-            record.clone()
-        };
-        if let Err(error) = self.services.store.save(&kept).await {
-            self.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
-        }
     }
 }
 
