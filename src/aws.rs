@@ -20,6 +20,7 @@ mod quotas;
 mod s3;
 mod sns;
 mod ssm;
+mod survey;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub use quotas::bedrock_quotas;
 pub use s3::ReportBucket;
 pub use sns::SnsChannel;
 pub use ssm::{ParameterError, document, earlier_versions, parameter};
+pub use survey::Survey;
 
 use crate::alarm::AlarmSnapshot;
 use crate::doctor::load::History;

@@ -19,7 +19,7 @@ use crate::args::{Doctor, Shared};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, fold};
 use crate::progress::say;
-use crate::survey::{Place, survey};
+use crate::survey::Place;
 use crate::wiring;
 
 /// Time for posting the test message.
@@ -46,11 +46,12 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
     for note in &place.notes {
         say(shared.quiet, format_args!("{note}"));
     }
-    let mut account = survey(&place, now).await;
+    let survey = place.survey();
+    let mut account = survey.account(now).await;
     let models = place.config.models.clone();
     let reachable = account.was_reached();
     if reachable {
-        place.read_availability(&mut account, &models).await;
+        survey.read_availability(&mut account, &models).await;
     }
     if asked.call_models {
         place.call(&mut account, &models).await;
@@ -58,7 +59,7 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
     let mut examination = Examination::of(&account, &models);
     if reachable {
         let function = asked.function.as_deref().unwrap_or(PROBE);
-        let tried = place.try_reading(now, function, account.identity.as_ref().ok()).await;
+        let tried = survey.try_reading(now, function, account.identity.as_ref().ok()).await;
         examination.parts.push(surroundings::permissions(&tried));
     }
     if let Some(document) = place.document_history().await {

@@ -9,7 +9,7 @@ use crate::args::Shared;
 use crate::failure::{Ending, Failure};
 use crate::output::{self, columns};
 use crate::progress::say;
-use crate::survey::{Place, survey};
+use crate::survey::Place;
 
 /// Prints the table.
 pub(crate) async fn run(shared: &Shared) -> Result<Ending, Failure> {
@@ -21,7 +21,7 @@ pub(crate) async fn run(shared: &Shared) -> Result<Ending, Failure> {
         why_alone = Some("no AWS Region is set (--region)".to_owned());
         None
     } else {
-        let mut account = survey(&place, now).await;
+        let mut account = place.survey().account(now).await;
         match (&account.offered, &account.profiles) {
             (Err(error), Err(_)) => {
                 why_alone = Some(error.reason.clone());
@@ -29,7 +29,7 @@ pub(crate) async fn run(shared: &Shared) -> Result<Ending, Failure> {
             }
             (Ok(_), _) | (_, Ok(_)) => {
                 let ids = listing::ids(Some(&account), &config.models);
-                place.read_availability(&mut account, &ids).await;
+                place.survey().read_availability(&mut account, &ids).await;
                 Some(account)
             }
         }

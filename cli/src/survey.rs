@@ -1,18 +1,11 @@
-//! Asks an account about its models, for `doctor` and `models`; judges nothing.
+//! The account that `doctor` and `models` look at, and the minimal call of each model.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::join_all;
-use sre_agent::aws::{self, AwsTelemetry, Bedrock, ModelAccess, SdkConfig};
-use sre_agent::clock::Timestamp;
+use sre_agent::aws::{self, Bedrock, SdkConfig, Survey};
 use sre_agent::config::{Config, Layers};
 use sre_agent::doctor::surroundings::SeenDocument;
-use sre_agent::doctor::{Account, Identity, Seen, SeenKey};
-use sre_agent::evidence::{MetricId, Statistic, Status};
-use sre_agent::gather::Telemetry;
-use sre_agent::gather::telemetry::{LogRequest, LogsQuery, MetricQuery, MetricsRequest};
-use sre_agent::incident::Window;
+use sre_agent::doctor::{Account, SeenKey};
 use sre_agent::model::catalogue;
 use sre_agent::model::{
     Content, ConverseRequest, Failure as ModelFailure, Message, ModelId, Provider, Speaker, ToolChoice,
@@ -63,6 +56,11 @@ impl Place {
         Ok(Place { _local: local, sdk, config, primary, document, region, notes: plan.notes() })
     }
 
+    /// Returns what asks the account.
+    pub(crate) fn survey(&self) -> Survey<'_> {
+        Survey { sdk: &self.sdk, region: &self.region, providers: &self.config.providers }
+    }
+
     /// Reads what the configuration document named before, where it lies in a parameter.
     pub(crate) async fn document_history(&self) -> Option<SeenDocument> {
         let parameter = self.document.as_deref()?.strip_prefix("ssm:")?.to_owned();
@@ -75,17 +73,6 @@ impl Place {
             named.filter(|(_, model)| Some(model) != self.primary.as_ref()).collect()
         });
         Some(SeenDocument { parameter, earlier })
-    }
-
-    /// Reads the gates in front of models, for those that the account could be asked about.
-    pub(crate) async fn read_availability(&self, account: &mut Account, models: &[ModelId]) {
-        let access = ModelAccess::new(&self.sdk, Some(&self.region));
-        let mut bases: Vec<&str> =
-            models.iter().filter(|model| model.vendor().is_some()).map(ModelId::base).collect();
-        bases.sort_unstable();
-        bases.dedup();
-        let seen = join_all(bases.iter().map(|base| access.availability(base))).await;
-        account.availability = bases.into_iter().map(str::to_owned).zip(seen).collect();
     }
 
     /// Makes one minimal call of each model, one after the other: a burst would be throttled. Where a provider's key
@@ -126,112 +113,5 @@ impl Place {
             });
             account.calls.insert(model.clone(), seen);
         }
-    }
-
-    /// Tries what an investigation reads, on names that hardly exist: being told so takes the permission.
-    pub(crate) async fn try_reading(
-        &self,
-        now: Timestamp,
-        function: &str,
-        caller: Option<&Identity>,
-    ) -> Vec<(&'static str, Seen<()>)> {
-        let telemetry = AwsTelemetry::new(&self.sdk);
-        let window = Window { start: Timestamp::from_second(now.as_second() - 600).unwrap_or(now), end: now };
-        let metric = MetricId {
-            namespace: "AWS/Lambda".into(),
-            name: "Errors".into(),
-            dimensions: BTreeMap::from([("FunctionName".to_owned(), function.to_owned())]),
-        };
-        let metrics = MetricsRequest {
-            queries: vec![MetricQuery {
-                metric: metric.clone(),
-                statistic: Statistic("Sum".into()),
-                unit: None,
-            }],
-            window,
-            period_seconds: 60,
-        };
-        let group = format!("/aws/lambda/{function}");
-        let logs = LogRequest {
-            group: group.clone(),
-            stream_prefix: None,
-            pattern: String::new(),
-            window,
-            limit: 1,
-        };
-        // Tags are granted on the alarms of an account, so it takes one to ask.
-        let probe = caller.map(|caller| {
-            let partition = caller.arn.split(':').nth(1).unwrap_or("aws");
-            format!(
-                "arn:{partition}:cloudwatch:{}:{}:alarm:sre-agent-doctor-probe",
-                self.region, caller.account
-            )
-        });
-        let tags = async {
-            match telemetry.tags(probe.as_deref()?).await {
-                Err(error) if error.status == Status::Missing => Some(Ok(())),
-                answer => Some(answer.map(drop)),
-            }
-        };
-        // On a group that does not exist, because a query of one that does would cost.
-        let query = LogsQuery {
-            groups: vec!["sre-agent-doctor-probe".to_owned()],
-            query: "limit 1".to_owned(),
-            window,
-            limit: 1,
-        };
-        let (tags, alarm, series, listed, found, lines, started, queries, state, callers) = tokio::join!(
-            tags,
-            telemetry.alarm("sre-agent-doctor-probe"),
-            telemetry.metrics(&metrics),
-            telemetry.list_metrics(&metric),
-            telemetry.log_group(&group),
-            telemetry.log_events(&logs),
-            telemetry.query_logs(&query),
-            telemetry.try_queries(),
-            telemetry.function(function),
-            telemetry.callers(function),
-        );
-        let mut tried = vec![
-            ("cloudwatch:DescribeAlarms", alarm.map(drop)),
-            ("cloudwatch:GetMetricData", series.map(drop)),
-            ("cloudwatch:ListMetrics", listed.map(drop)),
-            ("logs:DescribeLogGroups", found.map(drop)),
-            ("logs:FilterLogEvents", lines.map(drop)),
-            ("logs:StartQuery", started.map(drop)),
-            ("lambda:ListVersionsByFunction", state.map(drop)),
-            // Two calls; the one that fails names itself.
-            (
-                callers.as_ref().map_or_else(|error| error.operation, |_| "lambda:GetPolicy"),
-                callers.map(drop),
-            ),
-        ];
-        tried.extend(queries);
-        tried.extend(tags.map(|answer| ("cloudwatch:ListTagsForResource", answer)));
-        tried
-    }
-}
-
-/// Asks who is there and what is offered, all at once.
-pub(crate) async fn survey(place: &Place, now: Timestamp) -> Account {
-    let access = ModelAccess::new(&place.sdk, Some(&place.region));
-    let (identity, offered, profiles, quotas, keys) = tokio::join!(
-        aws::identity(&place.sdk),
-        access.offered(),
-        access.profiles(),
-        aws::bedrock_quotas(&place.sdk, Some(&place.region)),
-        // Reading a parameter makes a large future.
-        Box::pin(aws::keys(&place.sdk, &place.config.providers)),
-    );
-    Account {
-        region: place.region.clone(),
-        now,
-        identity,
-        offered,
-        profiles,
-        quotas,
-        availability: BTreeMap::new(),
-        keys,
-        calls: BTreeMap::new(),
     }
 }

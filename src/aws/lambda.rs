@@ -58,9 +58,9 @@ impl Salt {
 
 /// Reads what may call a function, by its resource policy, and what feeds it, by its event sources: their ARNs, sorted.
 pub(super) async fn callers(client: &Client, name: &str) -> Result<Vec<String>, TelemetryError> {
-    let (policy, sources) = futures::try_join!(policy(client, name), event_sources(client, name))?;
-    let mut arns = policy.as_deref().map(source_arns).unwrap_or_default();
-    arns.extend(sources);
+    let (policy, sources) = futures::join!(policy(client, name), event_sources(client, name));
+    let mut arns = policy?.as_deref().map(source_arns).unwrap_or_default();
+    arns.extend(sources?);
     arns.sort_unstable();
     arns.dedup();
     Ok(arns)
@@ -114,10 +114,11 @@ pub(super) async fn function(
     name: &str,
     salt: &Salt,
 ) -> Result<Option<FunctionState>, TelemetryError> {
-    match futures::try_join!(versions(client, name), aliases(client, name)) {
-        Ok((versions, aliases)) => Ok(Some(state(&versions, &aliases, salt))),
-        Err(error) if error.status == Status::Missing => Ok(None),
-        Err(error) => Err(error),
+    // Both are waited for: which of them fails first must not decide what is asked.
+    match futures::join!(versions(client, name), aliases(client, name)) {
+        (Ok(versions), Ok(aliases)) => Ok(Some(state(&versions, &aliases, salt))),
+        (Err(error), _) | (_, Err(error)) if error.status == Status::Missing => Ok(None),
+        (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
 

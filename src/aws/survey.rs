@@ -1,0 +1,148 @@
+//! Asks an account about its models and about what an investigation reads; judges nothing.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use super::{AwsTelemetry, ModelAccess, SdkConfig, bedrock_quotas, identity, keys};
+use crate::clock::Timestamp;
+use crate::doctor::{Account, Identity, Seen};
+use crate::evidence::{MetricId, Statistic, Status};
+use crate::gather::Telemetry;
+use crate::gather::telemetry::{LogRequest, LogsQuery, MetricQuery, MetricsRequest};
+use crate::incident::Window;
+use crate::model::ModelId;
+use crate::model::router::Providers;
+
+/// What is asked, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Survey<'a> {
+    /// The account.
+    pub sdk: &'a SdkConfig,
+    /// Region in which models are asked.
+    pub region: &'a str,
+    /// The providers beside Bedrock.
+    pub providers: &'a Providers,
+}
+
+impl Survey<'_> {
+    /// Asks who is there and what is offered, all at once.
+    pub async fn account(&self, now: Timestamp) -> Account {
+        let access = ModelAccess::new(self.sdk, Some(self.region));
+        let (identity, offered, profiles, quotas, keys) = tokio::join!(
+            identity(self.sdk),
+            access.offered(),
+            access.profiles(),
+            bedrock_quotas(self.sdk, Some(self.region)),
+            // Reading a parameter makes a large future.
+            Box::pin(keys(self.sdk, self.providers)),
+        );
+        Account {
+            region: self.region.to_owned(),
+            now,
+            identity,
+            offered,
+            profiles,
+            quotas,
+            availability: BTreeMap::new(),
+            keys,
+            calls: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the gates in front of models, for those that the account could be asked about.
+    pub async fn read_availability(&self, account: &mut Account, models: &[ModelId]) {
+        let access = ModelAccess::new(self.sdk, Some(self.region));
+        let mut bases: Vec<&str> =
+            models.iter().filter(|model| model.vendor().is_some()).map(ModelId::base).collect();
+        bases.sort_unstable();
+        bases.dedup();
+        let seen = join_all(bases.iter().map(|base| access.availability(base))).await;
+        account.availability = bases.into_iter().map(str::to_owned).zip(seen).collect();
+    }
+
+    /// Tries what an investigation reads, on names that hardly exist: being told so takes the permission.
+    pub async fn try_reading(
+        &self,
+        now: Timestamp,
+        function: &str,
+        caller: Option<&Identity>,
+    ) -> Vec<(&'static str, Seen<()>)> {
+        let telemetry = AwsTelemetry::new(self.sdk);
+        let window = Window { start: Timestamp::from_second(now.as_second() - 600).unwrap_or(now), end: now };
+        let metric = MetricId {
+            namespace: "AWS/Lambda".into(),
+            name: "Errors".into(),
+            dimensions: BTreeMap::from([("FunctionName".to_owned(), function.to_owned())]),
+        };
+        let metrics = MetricsRequest {
+            queries: vec![MetricQuery {
+                metric: metric.clone(),
+                statistic: Statistic("Sum".into()),
+                unit: None,
+            }],
+            window,
+            period_seconds: 60,
+        };
+        let group = format!("/aws/lambda/{function}");
+        let logs = LogRequest {
+            group: group.clone(),
+            stream_prefix: None,
+            pattern: String::new(),
+            window,
+            limit: 1,
+        };
+        // Tags are granted on the alarms of an account, so it takes one to ask.
+        let probe = caller.map(|caller| {
+            let partition = caller.arn.split(':').nth(1).unwrap_or("aws");
+            format!(
+                "arn:{partition}:cloudwatch:{}:{}:alarm:sre-agent-doctor-probe",
+                self.region, caller.account
+            )
+        });
+        let tags = async {
+            match telemetry.tags(probe.as_deref()?).await {
+                Err(error) if error.status == Status::Missing => Some(Ok(())),
+                answer => Some(answer.map(drop)),
+            }
+        };
+        // On a group that does not exist, because a query of one that does would cost.
+        let query = LogsQuery {
+            groups: vec!["sre-agent-doctor-probe".to_owned()],
+            query: "limit 1".to_owned(),
+            window,
+            limit: 1,
+        };
+        let (tags, alarm, series, listed, found, lines, started, queries, state, callers, api) = tokio::join!(
+            tags,
+            telemetry.alarm("sre-agent-doctor-probe"),
+            telemetry.metrics(&metrics),
+            telemetry.list_metrics(&metric),
+            telemetry.log_group(&group),
+            telemetry.log_events(&logs),
+            telemetry.query_logs(&query),
+            telemetry.try_queries(),
+            telemetry.function(function),
+            telemetry.callers(function),
+            telemetry.rest_api_name("sre-agent-doctor-probe"),
+        );
+        let mut tried = vec![
+            ("cloudwatch:DescribeAlarms", alarm.map(drop)),
+            ("cloudwatch:GetMetricData", series.map(drop)),
+            ("cloudwatch:ListMetrics", listed.map(drop)),
+            ("logs:DescribeLogGroups", found.map(drop)),
+            ("logs:FilterLogEvents", lines.map(drop)),
+            ("logs:StartQuery", started.map(drop)),
+            ("lambda:ListVersionsByFunction", state.map(drop)),
+            // Two calls; the one that fails names itself.
+            (
+                callers.as_ref().map_or_else(|error| error.operation, |_| "lambda:GetPolicy"),
+                callers.map(drop),
+            ),
+            ("apigateway:GET", api.map(drop)),
+        ];
+        tried.extend(queries);
+        tried.extend(tags.map(|answer| ("cloudwatch:ListTagsForResource", answer)));
+        tried
+    }
+}
