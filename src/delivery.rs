@@ -18,7 +18,7 @@ use crate::run::{Observer, RunEvent};
 
 pub use crate::redact::Secret;
 pub use crate::run::Receipt;
-pub use picture::Picture;
+pub use picture::{Drawn, Picture};
 pub use slack::{SlackApi, SlackBot, SlackWebhook, Webhook};
 pub use sns::{SnsMessage, sns_message, subject};
 pub use stdout::Stdout;

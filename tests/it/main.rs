@@ -6,6 +6,7 @@ mod architecture;
 mod aws;
 #[cfg(test)]
 mod cards;
+#[cfg(test)]
 mod channels;
 #[cfg(test)]
 mod custom_namespace;
@@ -29,6 +30,7 @@ mod notices;
 mod other_providers;
 #[cfg(test)]
 mod pace;
+#[cfg(test)]
 mod pictures;
 #[cfg(test)]
 mod question;
