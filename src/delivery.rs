@@ -26,7 +26,7 @@ use crate::run::{Observer, RunEvent};
 pub use crate::redact::Secret;
 pub use crate::run::Receipt;
 pub use amazon_q::{AmazonQ, notification, thread_of};
-pub use picture::Picture;
+pub use picture::{Drawn, Picture};
 pub use route::{Asked, Name, Route, Routed, needs_tags, route};
 pub use slack::{SlackApi, SlackBot, SlackWebhook, Webhook};
 pub use sns::{SnsMessage, sns_message, subject};

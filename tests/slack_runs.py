@@ -16,7 +16,7 @@ TOKEN, CHANNEL = "xoxb-emulator", "C0123456789"
 
 @contextlib.contextmanager
 def channel(
-    scenario: str, folder: Path, trouble: Iterable[str] = (), options: Iterable[str] = (), minutes: str = ""
+    scenario: str, folder: Path, trouble: Iterable[str] = (), options: Iterable[str] = ()
 ) -> Iterator[Emulator]:
     """Serves a scenario, investigates its alarm as the Lambda would, posts as a bot, and gives the emulator."""
     home = ROOT / "scenarios" / scenario
@@ -24,7 +24,7 @@ def channel(
         settings = emulator.settings()
         config = folder / "config.toml"
         config.write_text(
-            f'format = 1\n[slack]\ntoken = "{TOKEN}"\nchannel = "{CHANNEL}"\nbase_url = "{emulator.endpoint}"\n{minutes}',
+            f'format = 1\n[slack]\ntoken = "{TOKEN}"\nchannel = "{CHANNEL}"\nbase_url = "{emulator.endpoint}"\n',
             encoding="utf-8",
         )
         variables = {

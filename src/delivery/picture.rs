@@ -13,6 +13,9 @@ const DRAWING_TIME: Duration = Duration::from_secs(5);
 /// How every PNG begins.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
+/// The PNG, `None` where there is none; the error is why it could not be drawn.
+pub type Drawn = Result<Option<Arc<[u8]>>, String>;
+
 /// A picture, its title and what is to be seen on it. It is drawn once, from the moment when it is first waited for.
 #[derive(Clone)]
 pub struct Picture {
@@ -20,7 +23,7 @@ pub struct Picture {
     pub title: String,
     /// What is to be seen, for those who do not see it.
     pub alt: String,
-    drawing: Shared<BoxFuture<'static, Result<Option<Arc<[u8]>>, String>>>,
+    drawing: Shared<BoxFuture<'static, Drawn>>,
 }
 
 impl Picture {
@@ -46,7 +49,7 @@ impl Picture {
     }
 
     /// Waits for the PNG; `None` where there is none of this report.
-    pub async fn drawn(&self) -> Result<Option<Arc<[u8]>>, String> {
+    pub async fn drawn(&self) -> Drawn {
         self.drawing.clone().await
     }
 }

@@ -396,7 +396,7 @@ fn the_slack_messages_of_many_documents_are_kept_for_other_checkers() {
         assert!(blocks.len() <= 50, "{what} of {} blocks", blocks.len());
         let all: usize = blocks.iter().map(text).sum();
         assert!(all <= 12_000, "{what} with {all} characters in its blocks");
-        lines.push_str(&format!("{}\n", json!({ "what": what, "message": message })));
+        lines.extend([json!({ "what": what, "message": message }).to_string().as_str(), "\n"]);
     }
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/slack-messages.jsonl");
     std::fs::write(path, lines).unwrap();

@@ -6,6 +6,7 @@ mod architecture;
 mod aws;
 #[cfg(test)]
 mod cards;
+#[cfg(test)]
 mod channels;
 #[cfg(test)]
 mod custom_namespace;
@@ -32,6 +33,7 @@ mod notices;
 mod other_providers;
 #[cfg(test)]
 mod pace;
+#[cfg(test)]
 mod pictures;
 #[cfg(test)]
 mod question;

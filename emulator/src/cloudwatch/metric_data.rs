@@ -151,8 +151,8 @@ pub(crate) fn get_metric_data(scenario: &Scenario, paging: &Paging, raw: Value) 
 /// Reads one metric's datapoints over a window, as a graph names it: start of the period in seconds, and value.
 pub(super) fn datapoints(
     scenario: &Scenario,
-    metric: MetricKey,
-    stat: &str,
+    metric: &MetricKey,
+    named: &str,
     period: i64,
     (start, end): (Timestamp, Timestamp),
 ) -> Result<Vec<(i64, f64)>, Failure> {
@@ -160,9 +160,9 @@ pub(super) fn datapoints(
     let question = Question {
         id: String::new(),
         label: String::new(),
-        series: scenario.metrics().find(&metric),
+        series: scenario.metrics().find(metric),
         period,
-        statistic: statistic(stat, "MetricWidget")?,
+        statistic: statistic(named, "MetricWidget")?,
     };
     points(&question, window)
 }

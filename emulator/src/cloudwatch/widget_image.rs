@@ -222,7 +222,7 @@ fn line(scenario: &Scenario, widget: &Widget, row: &[Value], colour: Colour) -> 
         return Err(Failure::unsupported("a graph with a period that is no multiple of a minute"));
     }
     let stat = rendering.stat.as_deref().unwrap_or("Average");
-    let points = metric_data::datapoints(scenario, key, stat, period, (widget.start, widget.end))?;
+    let points = metric_data::datapoints(scenario, &key, stat, period, (widget.start, widget.end))?;
     let colour = coloured(rendering.color.as_deref())?.unwrap_or(colour);
     Ok(Line { label: rendering.label.unwrap_or_else(|| name.clone()), colour, period, points })
 }
