@@ -40,6 +40,7 @@ pub use bedrock_control::ModelAccess;
 pub use channels::{Channels, channels, slack_api};
 pub use dynamodb::DynamoDbStore;
 pub use identity::identity;
+pub use lambda::invoke;
 pub use models::{keys, models};
 pub use quotas::bedrock_quotas;
 pub use s3::ReportBucket;

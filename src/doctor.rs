@@ -11,7 +11,8 @@ pub mod surroundings;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::gather::telemetry::TelemetryError;
@@ -132,7 +133,7 @@ impl Account {
 }
 
 /// How good a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// As it should be.
@@ -158,7 +159,7 @@ impl Level {
 }
 
 /// One line of the examination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// How good it is.
     pub level: Level,
@@ -197,7 +198,7 @@ impl Check {
 }
 
 /// A headed part of the examination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// `Who and where`, `Models`.
     pub heading: String,
@@ -206,7 +207,7 @@ pub struct Part {
 }
 
 /// The whole examination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Examination {
     /// Configured models that can be called as far as is known, best first.
     pub usable: Vec<ModelId>,
@@ -231,6 +232,23 @@ impl Examination {
         checks.extend(judged.into_iter().flat_map(|judged| judged.checks));
         parts.push(Part { heading: "Models, in the order in which they are asked".into(), checks });
         Examination { usable, parts }
+    }
+
+    /// Returns what does not work or not for long, each with its part's heading.
+    pub fn wrong(&self) -> Vec<(&str, &Check)> {
+        let parts = self.parts.iter();
+        let checks = parts.flat_map(|part| part.checks.iter().map(|check| (part.heading.as_str(), check)));
+        checks.filter(|(_, check)| check.level >= Level::Warning).collect()
+    }
+
+    /// Returns the examination as the JSON of `doctor`: `format`, `conclusion`, `usable`, `parts`.
+    pub fn as_json(&self) -> Value {
+        json!({
+            "format": 1,
+            "conclusion": self.conclusion(),
+            "usable": self.usable,
+            "parts": self.parts,
+        })
     }
 
     /// Returns the last line: whether models answer, and which first.

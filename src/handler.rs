@@ -15,6 +15,7 @@ mod notice;
 mod picture;
 mod places;
 mod response;
+mod self_check;
 mod stored;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,7 @@ use crate::store::incidents::{self, Reported};
 use facts::{Open, View};
 use notice::{Notice, is_report};
 pub use response::{BatchItemFailure, HandlerError, Response, RunSummary};
+pub use self_check::self_check;
 pub use stored::ask;
 
 /// What a run works with; built once, outside the handler.

@@ -248,6 +248,11 @@ pub enum RunEvent {
         /// In one line.
         message: String,
     },
+    /// The agent has looked at itself: the heartbeat.
+    SelfChecked {
+        /// Configured models that can be called.
+        usable: usize,
+    },
     /// The run ended.
     Finished {
         /// `cause_shown`, `facts_only`, `state_change`, …; `undelivered` where no channel took the report.

@@ -299,7 +299,7 @@ pub(crate) struct Doctor {
     /// Post one test message to every configured channel
     #[arg(long)]
     pub(crate) post_test: bool,
-    /// Try reading on this Lambda function instead of a name that does not exist
+    /// Ask the deployed Lambda function for its own view, since its role and not yours decides what it may
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) function: Option<String>,
 }

@@ -4,14 +4,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
-use sre_agent::alarm::AlarmState;
-use sre_agent::aws::{self, DynamoDbStore, SnsChannel};
+use sre_agent::aws::{self, AwsTelemetry, SnsChannel};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::delivery::slack::{BotToken, SlackApi, SlackBot};
 use sre_agent::delivery::{Posting, Webhook, deliver_all};
 use sre_agent::doctor::surroundings::{self, SeenBot, SeenChannel, Unheard};
-use sre_agent::doctor::{Check, Examination, Level};
-use sre_agent::report::readers::LogQuotes;
+use sre_agent::doctor::{Check, Examination, Level, load};
 use sre_agent::report::{Document, Line};
 use sre_agent::run::Observer;
 
@@ -25,14 +23,14 @@ use crate::wiring;
 /// Time for posting the test message.
 const POST_TIME: Duration = Duration::from_secs(15);
 
-/// The name that is probed where none is given.
-const PROBE: &str = "sre-agent-doctor-probe";
-
 /// Examines the account and prints what was found.
 pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failure> {
     let place = Place::of(shared).await?;
     if place.region.is_empty() {
         return Err(wiring::no_region());
+    }
+    if let Some(function) = &asked.function {
+        return deployed(function, &place, shared).await;
     }
     let now = place.config.as_of.map_or(Clock::Wall, Clock::Fixed).now();
     let posts = if asked.post_test { "posts one test message" } else { "posts nothing" };
@@ -58,8 +56,7 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
     }
     let mut examination = Examination::of(&account, &models);
     if reachable {
-        let function = asked.function.as_deref().unwrap_or(PROBE);
-        let tried = survey.try_reading(now, function, account.identity.as_ref().ok()).await;
+        let tried = survey.try_reading(now, account.identity.as_ref().ok()).await;
         examination.parts.push(surroundings::permissions(&tried));
     }
     if let Some(document) = place.document_history().await {
@@ -67,12 +64,7 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
     }
     examination.parts.push(surroundings::channels(&channels(&place, asked.post_test).await));
     let table = place.config.state_table.as_deref();
-    let answered = match table {
-        Some(table) => Some(DynamoDbStore::new(&place.sdk, table).probe().await),
-        None => None,
-    };
-    let answered = answered.map(|answer| answer.map_err(|error| error.reason));
-    examination.parts.push(surroundings::store(table.zip(answered)));
+    examination.parts.push(surroundings::store(survey.try_table(table).await));
 
     let conclusion = examination.conclusion();
     let printed = if shared.json {
@@ -88,6 +80,41 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
         format!("{document:#}\n")
     } else {
         as_text(&examination, asked.call_models)
+    };
+    output::to_stdout(printed.as_bytes())?;
+    Ok(if examination.usable.is_empty() { Ending::NothingUsable } else { Ending::Done })
+}
+
+/// Asks the deployed function for its own view: what it may is decided by its role. Beside it stands what the account's
+/// alarms would have asked of it in the last 30 days.
+async fn deployed(function: &str, place: &Place, shared: &Shared) -> Result<Ending, Failure> {
+    say(
+        shared.quiet,
+        format_args!("asks {function} in {} for its own view; it posts if something changed", place.region),
+    );
+    let answer = aws::invoke(&place.sdk, function, &json!({ "doctor": true })).await;
+    let answer = answer.map_err(|reason| {
+        Failure::failed(format!("{function} did not answer: {reason}"))
+            .hint(format!("look at its log: aws logs tail --since 10m /aws/lambda/{function}"))
+    })?;
+    let mut examination: Examination = serde_json::from_value(answer.clone()).map_err(|error| {
+        Failure::failed(format!("{function} answered in another form: {error}"))
+            .hint("is it sre-agent, and of this version?")
+    })?;
+    let quotas = aws::bedrock_quotas(&place.sdk, Some(&place.region)).await.unwrap_or_default();
+    examination.parts.push(match AwsTelemetry::new(&place.sdk).history().await {
+        Ok(history) => load::part(&history, place.config.cool_down, examination.usable.first(), &quotas),
+        Err(error) => load::unread(&error),
+    });
+    let printed = if shared.json {
+        let mut document = examination.as_json();
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("function".into(), json!(function));
+            fields.insert("posted".into(), answer.get("posted").cloned().unwrap_or_default());
+        }
+        format!("{document:#}\n")
+    } else {
+        as_text(&examination, true)
     };
     output::to_stdout(printed.as_bytes())?;
     Ok(if examination.usable.is_empty() { Ending::NothingUsable } else { Ending::Done })
@@ -164,28 +191,16 @@ async fn look_at_bot(place: &Place, bot: &SlackBot) -> SeenChannel {
 }
 
 fn test_message(place: &Place) -> Document {
+    let condition = format!("Sent from {} to see whether this channel takes messages.", place.region);
     Document {
-        format: sre_agent::report::FORMAT,
-        run_id: "doctor".into(),
-        state: AlarmState::Ok,
-        recovered: true,
-        push: "sre-agent doctor: test message, nothing is wrong.".into(),
-        title: Line::text("sre-agent doctor: test message"),
-        condition: Line::text(format!(
-            "Sent from {} to see whether this channel takes messages.",
-            place.region
-        )),
-        verdict: Line::text("TEST"),
         statement: vec![Line::text("Nothing is wrong and nothing has to be done.")],
-        impact: Vec::new(),
-        sections: Vec::new(),
-        limits: Vec::new(),
-        links: Vec::new(),
-        footer: Vec::new(),
-        details: Vec::new(),
-        log_quotes: LogQuotes::default(),
-        data: json!({ "test": true }),
-        kept: None,
+        ..Document::of_itself(
+            "doctor",
+            "sre-agent doctor: test message, nothing is wrong.".into(),
+            "sre-agent doctor: test message",
+            condition,
+            "TEST",
+        )
     }
 }
 

@@ -97,6 +97,7 @@ fn line(elapsed: Duration, weight: Weight, text: &str, colour: bool) -> String {
 /// Returns the words for an event, or nothing where the next event says it all.
 fn describe(event: &RunEvent) -> Option<(Weight, String)> {
     Some(match event {
+        RunEvent::SelfChecked { .. } => return None,
         RunEvent::Ignored { reason } => (Weight::Bad, format!("not investigated: {reason}")),
         RunEvent::Started { alarm, state, as_of } => {
             (Weight::Heading, format!("{alarm} changed to {state}; now is {as_of}"))

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
 
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{AliasConfiguration, Architecture, FunctionConfiguration};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::DATA_CALL_TIME;
-use super::error::telemetry;
+use super::error::{shortened, telemetry};
 use crate::clock::{Deadline, Timestamp};
 use crate::evidence::Status;
 use crate::gather::telemetry::{FunctionAlias, FunctionState, FunctionVersion, TelemetryError};
@@ -19,6 +23,7 @@ use crate::gather::telemetry::{FunctionAlias, FunctionState, FunctionVersion, Te
 const LIST_VERSIONS: &str = "lambda:ListVersionsByFunction";
 const LIST_ALIASES: &str = "lambda:ListAliases";
 const GET_POLICY: &str = "lambda:GetPolicy";
+const INVOKE: &str = "lambda:InvokeFunction";
 const LIST_EVENT_SOURCES: &str = "lambda:ListEventSourceMappings";
 
 /// What Lambda calls the version that can be edited.
@@ -53,6 +58,28 @@ impl Salt {
             let _ = write!(text, "{byte:02x}");
             text
         })
+    }
+}
+
+/// Time for an invocation: the function asks an account about everything it needs.
+const INVOKE_TIME: Duration = Duration::from_mins(3);
+
+/// Invokes a function and waits for its answer. The error says what Lambda or the function said.
+pub async fn invoke(config: &SdkConfig, function: &str, payload: &Value) -> Result<Value, String> {
+    let times = TimeoutConfig::builder().operation_timeout(INVOKE_TIME).read_timeout(INVOKE_TIME).build();
+    // A second try would have the function do everything twice.
+    let config = config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(times).build();
+    let asked = Client::new(&config)
+        .invoke()
+        .function_name(function)
+        .payload(payload.to_string().into_bytes().into());
+    let answer = asked.send().await.map_err(|error| telemetry(INVOKE, &error).reason)?;
+    let payload = answer.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&payload);
+    match answer.function_error() {
+        Some(kind) => Err(format!("the function failed ({kind}): {}", shortened(&text, 300))),
+        None => serde_json::from_slice(&payload)
+            .map_err(|_| format!("no JSON came back: {}", shortened(&text, 100))),
     }
 }
 

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use super::{AwsTelemetry, ModelAccess, SdkConfig, bedrock_quotas, identity, keys};
+use super::{AwsTelemetry, DynamoDbStore, ModelAccess, SdkConfig, bedrock_quotas, identity, keys};
 use crate::clock::Timestamp;
-use crate::doctor::{Account, Identity, Seen};
+use crate::doctor::{Account, Examination, Identity, Seen, surroundings};
 use crate::evidence::{MetricId, Statistic, Status};
 use crate::gather::Telemetry;
 use crate::gather::telemetry::{LogRequest, LogsQuery, MetricQuery, MetricsRequest};
 use crate::incident::Window;
 use crate::model::ModelId;
 use crate::model::router::Providers;
+
+/// A name that hardly exists: being told so takes the permission.
+const PROBE: &str = "sre-agent-doctor-probe";
 
 /// What is asked, and where.
 #[derive(Debug, Clone, Copy)]
@@ -61,11 +64,34 @@ impl Survey<'_> {
         account.availability = bases.into_iter().map(str::to_owned).zip(seen).collect();
     }
 
+    /// Asks about the account and the gates of these models, and tries what an investigation reads and keeps; the judgement
+    /// over all of it. Nothing is posted and no model is called.
+    pub async fn examine(&self, now: Timestamp, models: &[ModelId], table: Option<&str>) -> Examination {
+        let mut account = self.account(now).await;
+        let is_reached = account.was_reached();
+        if is_reached {
+            self.read_availability(&mut account, models).await;
+        }
+        let mut examination = Examination::of(&account, models);
+        if is_reached {
+            let tried = self.try_reading(now, account.identity.as_ref().ok()).await;
+            examination.parts.push(surroundings::permissions(&tried));
+        }
+        examination.parts.push(surroundings::store(self.try_table(table).await));
+        examination
+    }
+
+    /// Tries the state table, where there is one.
+    pub async fn try_table<'t>(&self, table: Option<&'t str>) -> Option<(&'t str, Result<(), String>)> {
+        let table = table?;
+        let answered = DynamoDbStore::new(self.sdk, table).probe().await;
+        Some((table, answered.map_err(|error| error.reason)))
+    }
+
     /// Tries what an investigation reads, on names that hardly exist: being told so takes the permission.
     pub async fn try_reading(
         &self,
         now: Timestamp,
-        function: &str,
         caller: Option<&Identity>,
     ) -> Vec<(&'static str, Seen<()>)> {
         let telemetry = AwsTelemetry::new(self.sdk);
@@ -73,7 +99,7 @@ impl Survey<'_> {
         let metric = MetricId {
             namespace: "AWS/Lambda".into(),
             name: "Errors".into(),
-            dimensions: BTreeMap::from([("FunctionName".to_owned(), function.to_owned())]),
+            dimensions: BTreeMap::from([("FunctionName".to_owned(), PROBE.to_owned())]),
         };
         let metrics = MetricsRequest {
             queries: vec![MetricQuery {
@@ -84,7 +110,7 @@ impl Survey<'_> {
             window,
             period_seconds: 60,
         };
-        let group = format!("/aws/lambda/{function}");
+        let group = format!("/aws/lambda/{PROBE}");
         let logs = LogRequest {
             group: group.clone(),
             stream_prefix: None,
@@ -95,10 +121,7 @@ impl Survey<'_> {
         // Tags are granted on the alarms of an account, so it takes one to ask.
         let probe = caller.map(|caller| {
             let partition = caller.arn.split(':').nth(1).unwrap_or("aws");
-            format!(
-                "arn:{partition}:cloudwatch:{}:{}:alarm:sre-agent-doctor-probe",
-                self.region, caller.account
-            )
+            format!("arn:{partition}:cloudwatch:{}:{}:alarm:{PROBE}", self.region, caller.account)
         });
         let tags = async {
             match telemetry.tags(probe.as_deref()?).await {
@@ -107,24 +130,20 @@ impl Survey<'_> {
             }
         };
         // On a group that does not exist, because a query of one that does would cost.
-        let query = LogsQuery {
-            groups: vec!["sre-agent-doctor-probe".to_owned()],
-            query: "limit 1".to_owned(),
-            window,
-            limit: 1,
-        };
+        let query =
+            LogsQuery { groups: vec![PROBE.to_owned()], query: "limit 1".to_owned(), window, limit: 1 };
         let (tags, alarm, series, listed, found, lines, started, queries, state, callers, api) = tokio::join!(
             tags,
-            telemetry.alarm("sre-agent-doctor-probe"),
+            telemetry.alarm(PROBE),
             telemetry.metrics(&metrics),
             telemetry.list_metrics(&metric),
             telemetry.log_group(&group),
             telemetry.log_events(&logs),
             telemetry.query_logs(&query),
             telemetry.try_queries(),
-            telemetry.function(function),
-            telemetry.callers(function),
-            telemetry.rest_api_name("sre-agent-doctor-probe"),
+            telemetry.function(PROBE),
+            telemetry.callers(PROBE),
+            telemetry.rest_api_name(PROBE),
         );
         let mut tried = vec![
             ("cloudwatch:DescribeAlarms", alarm.map(drop)),

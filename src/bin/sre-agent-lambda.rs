@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use sre_agent::aws::{self, AwsTelemetry, Bedrock, DynamoDbStore, SdkConfig};
+use serde::Serialize;
+use serde_json::Value;
+use sre_agent::aws::{self, AwsTelemetry, Bedrock, DynamoDbStore, SdkConfig, Survey};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, ConfigError, Fault, Layers};
 use sre_agent::delivery::Stdout;
-use sre_agent::handler::{Services, handle};
+use sre_agent::doctor::Examination;
+use sre_agent::handler::{Response, Services, handle, self_check};
 use sre_agent::id::Seed;
-use sre_agent::model::catalogue;
 use sre_agent::model::ladder::Ladder;
+use sre_agent::model::{ModelId, catalogue};
 use sre_agent::run::{Observer, RunEvent, emf, json_log};
 use sre_agent::store::Store;
 use sre_agent::store::memory::MemoryStore;
@@ -32,15 +35,23 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let services = Arc::new(services().await?);
-    let serve = service_fn(move |event: LambdaEvent<serde_json::Value>| {
-        let services = Arc::clone(&services);
+    let sdk = aws::load(None).await;
+    let function = Arc::new((services(&sdk).await?, sdk));
+    let serve = service_fn(move |event: LambdaEvent<Value>| {
+        let function = Arc::clone(&function);
         async move {
+            let (services, sdk) = function.as_ref();
             let left = event.context.deadline().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let now = u64::try_from(Clock::Wall.now().as_millisecond()).unwrap_or_default();
             let deadline = Deadline::after(left.saturating_sub(Duration::from_millis(now)));
+            if event.payload.get("doctor") == Some(&Value::Bool(true)) {
+                return Ok(Answer::Examination(
+                    self_check(&examine(services, sdk).await, deadline, services).await,
+                ));
+            }
             let body = event.payload.to_string();
-            handle(body.as_bytes(), deadline, &services).await.map_err(|error| Diagnostic {
+            let handled = handle(body.as_bytes(), deadline, services).await;
+            handled.map(Answer::Runs).map_err(|error| Diagnostic {
                 error_type: error.kind().to_owned(),
                 error_message: error.to_string(),
             })
@@ -49,12 +60,30 @@ async fn serve() -> Result<(), Error> {
     lambda_runtime::run(serve).await
 }
 
+/// What the function answers.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Runs(Response),
+    Examination(Value),
+}
+
+/// Looks at what the function needs, by its own role.
+async fn examine(services: &Services, sdk: &SdkConfig) -> Examination {
+    let config = &services.config;
+    let region = config.model_region.clone();
+    let region = region.or_else(|| sdk.region().map(ToString::to_string)).unwrap_or_default();
+    let rungs = config.ladder_plan(&region).rungs;
+    let models: Vec<ModelId> = rungs.iter().map(|rung| rung.model.clone()).collect();
+    let survey = Survey { sdk, region: &region, providers: &config.providers };
+    survey.examine(services.clock.now(), &models, config.state_table.as_deref()).await
+}
+
 /// Reads and checks the configuration, and builds every client once.
-async fn services() -> Result<Services, Error> {
-    let sdk = aws::load(None).await;
-    let config = config(&sdk).await?;
+async fn services(sdk: &SdkConfig) -> Result<Services, Error> {
+    let config = config(sdk).await?;
     let observer = Observer::new(vec![json_log::sink(), emf::sink(Arc::new(Mutex::new(io::stdout())))]);
-    let mut channels = aws::channels(&sdk, config.destinations()).await;
+    let mut channels = aws::channels(sdk, config.destinations()).await;
     if config.stdout {
         channels.channels.push(Arc::new(Stdout::new(Arc::new(Mutex::new(io::stdout())), false)));
     }
@@ -62,12 +91,12 @@ async fn services() -> Result<Services, Error> {
         observer.emit(RunEvent::Warning { message: fault });
     }
     catalogue::install(config.catalogue.clone());
-    let bedrock = Bedrock::new(&sdk, config.model_region.as_deref());
+    let bedrock = Bedrock::new(sdk, config.model_region.as_deref());
     let plan = config.ladder_plan(bedrock.region());
     plan.tell(&observer);
     let mut ladder = Ladder::planned(&plan, config.max_concurrent, &config.quotas);
     let store: Arc<dyn Store> = match &config.state_table {
-        Some(table) => Arc::new(DynamoDbStore::new(&sdk, table)),
+        Some(table) => Arc::new(DynamoDbStore::new(sdk, table)),
         None => {
             let message =
                 "no state table: leases, incidents, pace and the day's limits hold in one container only";
@@ -81,8 +110,8 @@ async fn services() -> Result<Services, Error> {
     Ok(Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
         seed: config.seed.map(Seed),
-        telemetry: Arc::new(AwsTelemetry::new(&sdk)),
-        model: Some(aws::models(&sdk, bedrock, &config.providers)),
+        telemetry: Arc::new(AwsTelemetry::new(sdk)),
+        model: Some(aws::models(sdk, bedrock, &config.providers)),
         ladder: Arc::new(ladder),
         channels: channels.channels,
         store,

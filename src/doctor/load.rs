@@ -8,9 +8,12 @@ use jiff::SignedDuration;
 
 use crate::clock::Timestamp;
 use crate::doctor::{Check, Level, Part};
+use crate::gather::telemetry::TelemetryError;
 use crate::investigation::depth::Depth;
 use crate::model::quota::{ListedQuota, Unit, per_minute};
 use crate::model::{ModelId, Usage, catalogue};
+
+const HEADING: &str = "What the account's alarms would ask for";
 
 /// A month, for which figures are told.
 const MONTH: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -91,7 +94,12 @@ pub fn part(history: &History, cool_down: Duration, model: Option<&ModelId>, quo
         checks.push(cost(&load, history.read, model));
         checks.extend(peak(&load, model, quotas));
     }
-    Part { heading: "What the account's alarms would ask for".into(), checks }
+    Part { heading: HEADING.into(), checks }
+}
+
+/// Returns the part where the history could not be read.
+pub fn unread(error: &TelemetryError) -> Part {
+    Part { heading: HEADING.into(), checks: vec![Check::unseen("alarms", error)] }
 }
 
 /// Tells about what a month costs; of a model without a known price, that it is unpriced.

@@ -189,3 +189,29 @@ pub struct Document {
     #[serde(skip)]
     pub kept: Option<Arc<serde_json::Value>>,
 }
+
+impl Document {
+    /// Returns a message that is about no alarm: the agent speaks of itself. `id` stands where a run's id does.
+    pub fn of_itself(id: &str, push: String, title: &str, condition: String, verdict: &str) -> Self {
+        Document {
+            format: FORMAT,
+            run_id: id.to_owned(),
+            state: AlarmState::Ok,
+            recovered: true,
+            push,
+            title: Line::text(title),
+            condition: Line::text(condition),
+            verdict: Line(vec![Span::Bold(verdict.to_owned())]),
+            statement: Vec::new(),
+            impact: Vec::new(),
+            sections: Vec::new(),
+            limits: Vec::new(),
+            links: Vec::new(),
+            footer: Vec::new(),
+            log_quotes: LogQuotes::default(),
+            details: Vec::new(),
+            data: serde_json::json!({ "outcome": id }),
+            kept: None,
+        }
+    }
+}

@@ -35,6 +35,17 @@ fn line(stamped: &Stamped, at: i64) -> Option<Value> {
             "DeliveryFailures": 1,
         }));
     }
+    if let RunEvent::SelfChecked { usable } = &stamped.event {
+        // Without a dimension, so that one alarm finds it whatever the stack is called.
+        return Some(json!({
+            "_aws": {"Timestamp": at, "CloudWatchMetrics": [{
+                "Namespace": "SreAgent", "Dimensions": [[]],
+                "Metrics": [{"Name": "Heartbeat", "Unit": "Count"}, {"Name": "UsableModels", "Unit": "Count"}],
+            }]},
+            "Heartbeat": 1,
+            "UsableModels": usable,
+        }));
+    }
     let RunEvent::Finished {
         outcome,
         took,
