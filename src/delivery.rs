@@ -229,8 +229,11 @@ pub async fn deliver_all(
     let told = Posting { document: &document, ..posting };
     wave(&asked, &mut results, |_| true, told, deadline, observer).await;
     let all: Vec<DeliveryError> = errors(&results).collect();
+    // One that failed at first sight may have worked when it was asked.
+    let is_news =
+        all.iter().any(|error| !known.contains(error)) || known.iter().any(|error| !all.contains(error));
     // The facts are followed by the conclusion, which names whoever fails again.
-    if posting.kind != Kind::Facts && all.iter().any(|error| !known.contains(error)) {
+    if posting.kind != Kind::Facts && is_news {
         let document = failed::named_in(posting.document, &all);
         amend(&asked, &results, Posting { document: &document, ..posting }, deadline, observer).await;
     }

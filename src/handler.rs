@@ -35,7 +35,6 @@ use crate::model::Model;
 use crate::model::budget::{Spent, Tripped};
 use crate::model::ladder::Ladder;
 use crate::report::compose::{self, Also, Told};
-use crate::report::kept::Kept;
 use crate::report::{self, Document};
 use crate::run::{Observer, RECORD_FORMAT, RunEvent, RunRecord, Stage};
 use crate::store::Store;
@@ -479,10 +478,8 @@ impl Run<'_> {
             hints: &view.hints,
             took: case.watch.elapsed(),
         });
-        let (groups, hints) = (view.log_groups, view.hints);
-        document.kept =
-            Kept::new(record.run_id.clone(), self.incident.clone(), ledger, groups, hints, condition)
-                .packed();
+        let view = View { ledger, ..view };
+        document.kept = Some(self.kept(&record.run_id, view, condition));
         let outcome = compose::outcome_name(asked.investigation.as_ref(), self.why.question().is_some());
         record.outcome = Some(outcome.to_owned());
         Worked { record, document: Some(document), spent: asked.spent }

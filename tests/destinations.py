@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gzip
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -65,6 +67,9 @@ def test_the_report_lies_in_the_bucket_under_its_day_and_run_and_every_message_l
     assert page["ServerSideEncryption"] == report["ServerSideEncryption"] == "AES256"
     page, report = page["Body"].read().decode(), json.loads(report["Body"].read())
     assert page.startswith("<!DOCTYPE html>")
+    # What a later question is answered from: packed, and as free of secrets as everything else.
+    kept = gzip.decompress(base64.b64decode(report["kept"])).decode()
+    assert json.loads(kept)["run_id"] == run["run_id"] and '"series"' in kept
     errors = validator(ROOT / "docs" / "report.schema.json").iter_errors(report)
     assert [f"{error.json_path}: {error.message}" for error in errors] == []
     assert report["run_id"] == run["run_id"] and report["data"]["outcome"] == run["outcome"] == "cause_shown"
@@ -79,7 +84,7 @@ def test_the_report_lies_in_the_bucket_under_its_day_and_run_and_every_message_l
     assert [error.message for each in notes for error in rule.iter_errors(each)] == []
     assert {each["metadata"]["threadId"] for each in notes} == {report["data"]["incident"]["id"]}
     assert recovery["outcome"] == "state_change"
-    everything = "\n".join([page, json.dumps(report, ensure_ascii=False), shown, *mails, *map(json.dumps, notes)])
+    everything = "\n".join([kept, page, json.dumps(report, ensure_ascii=False), shown, *mails, *map(json.dumps, notes)])
     assert [secret for secret in secrets if secret in everything] == []
 
 

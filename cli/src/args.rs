@@ -250,7 +250,7 @@ pub(crate) struct Show {
 /// Where reports are kept.
 #[derive(Debug, Args)]
 pub(crate) struct Stored {
-    /// Bucket that reports are kept in [default: SRE_AGENT_REPORT_BUCKET]
+    /// Bucket that reports are kept in [default: the configured one]
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Option<String>,
     /// How many days back the run is looked for

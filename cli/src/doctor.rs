@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
-use sre_agent::aws::{self, AwsTelemetry, SnsChannel};
+use sre_agent::aws::{self, AwsTelemetry, ReportBucket, SnsChannel};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::delivery::slack::{BotToken, SlackApi, SlackBot};
-use sre_agent::delivery::{Posting, Webhook, deliver_all};
+use sre_agent::delivery::{AmazonQ, Posting, SlackWebhook, Webhook, deliver_all};
 use sre_agent::doctor::surroundings::{self, SeenBot, SeenChannel, Unheard};
 use sre_agent::doctor::{Check, Examination, Level, load};
 use sre_agent::report::{Document, Line};
@@ -136,14 +136,22 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
     } else {
         Vec::new()
     };
-    let subscriptions = match &config.findings_topic {
+    let listening = async |topic: Option<&String>| match topic {
         Some(topic) if !post => Some(SnsChannel::new(&place.sdk, topic).subscriptions().await),
         Some(_) | None => None,
     };
+    let of_findings = listening(config.findings_topic.as_ref()).await;
+    let of_chat = listening(config.amazon_q_topic.as_ref()).await;
     let mut posted = posted.into_iter().map(|result| result.map(drop).map_err(|error| error.reason));
     let mut seen: Vec<SeenChannel> = Vec::new();
     for channel in &configured.channels {
         let name = channel.name();
+        if let Some(bucket) = config.report_bucket.as_ref().filter(|_| channel.keeps()) {
+            // What is no report is not kept, so no test message goes there.
+            let answered = Some(ReportBucket::new(&place.sdk, bucket).probe().await);
+            seen.push(SeenChannel { bucket: answered, ..named(format!("{name} {}", bucket.name)) });
+            continue;
+        }
         let posted = posted.next();
         if let Some(bot) = config.slack_bot.as_ref().filter(|_| name == SlackApi::NAME) {
             seen.push(SeenChannel { posted, ..look_at_bot(place, bot).await });
@@ -151,16 +159,25 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
         }
         let fault = configured.faults.iter().find_map(|fault| fault.strip_prefix(&format!("{name}: ")));
         let place = match webhook {
-            Some(Webhook::Parameter(parameter)) if name != "sns" => {
+            Some(Webhook::Parameter(parameter)) if name == SlackWebhook::NAME => {
                 format!("{name} in SSM parameter {parameter}")
             }
             Some(_) | None => name.to_owned(),
         };
-        let subscriptions = subscriptions.clone().filter(|_| name == "sns");
+        let subscriptions = match name {
+            "sns" => of_findings.clone(),
+            AmazonQ::NAME => of_chat.clone(),
+            _ => None,
+        };
         let fault = fault.map(str::to_owned);
-        seen.push(SeenChannel { name: place, fault, subscriptions, bot: None, posted });
+        seen.push(SeenChannel { fault, subscriptions, posted, ..named(place) });
     }
     seen
+}
+
+/// A channel of which nothing but its name is known.
+fn named(name: String) -> SeenChannel {
+    SeenChannel { name, fault: None, subscriptions: None, bot: None, bucket: None, posted: None }
 }
 
 /// Asks Slack whose the token is, which posts nothing.
@@ -187,7 +204,7 @@ async fn look_at_bot(place: &Place, bot: &SlackBot) -> SeenChannel {
             }),
         },
     };
-    SeenChannel { name, fault: None, subscriptions: None, bot: Some(heard), posted: None }
+    SeenChannel { bot: Some(heard), ..named(name) }
 }
 
 fn test_message(place: &Place) -> Document {

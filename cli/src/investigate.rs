@@ -40,7 +40,7 @@ pub(crate) async fn run(asked: Investigate, shared: &Shared) -> Result<Ending, F
         if configured.channels.is_empty() {
             return Err(Failure::usage("--post was given, and no channel is configured").hint(
                 "Set SRE_AGENT_SLACK_WEBHOOK to ssm:/name of a parameter that holds the webhook, \
-                 or SRE_AGENT_FINDINGS_TOPIC_ARN to a topic.",
+                 or SRE_AGENT_FINDINGS_TOPIC_ARN to a topic; docs/channels.md has the others.",
             ));
         }
         channels.extend(configured.channels);

@@ -12,11 +12,12 @@ use jiff::Span;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::error::{status_of, words};
+use super::error::{status_of, telemetry, words};
 use super::{endpoint_override, for_data};
 use crate::clock::{Deadline, Timestamp};
 use crate::delivery::{Bucket, Channel, DeliveryError, Post};
 use crate::evidence::Status;
+use crate::gather::telemetry::TelemetryError;
 use crate::report::data::Data;
 use crate::report::{html, json};
 use crate::run::Receipt;
@@ -53,10 +54,13 @@ impl ReportBucket {
     }
 
     /// Asks whether the bucket is there and its keys may be listed. Nothing is changed.
-    pub async fn probe(&self) -> Result<(), String> {
+    pub async fn probe(&self) -> Result<(), TelemetryError> {
         let listing =
             self.client.list_objects_v2().bucket(&self.bucket.name).prefix(&self.bucket.prefix).max_keys(1);
-        listing.send().await.map(drop).map_err(|error| self.advice(&error, "s3:ListBucket"))
+        listing.send().await.map(drop).map_err(|error| {
+            let reason = self.advice(&error, "s3:ListBucket");
+            TelemetryError { reason, ..telemetry("s3:ListBucket", &error) }
+        })
     }
 
     /// Finds the JSON report of a run of the last `days` days, the newest first; `None` where none of them has one. The
@@ -82,7 +86,7 @@ impl ReportBucket {
             self.client.list_objects_v2().bucket(&self.bucket.name).prefix(prefix).max_keys(MOST_KEYS);
         let answer = listing.send().await.map_err(|error| self.advice(&error, "s3:ListBucket"))?;
         let keys = answer.contents().iter().filter_map(|object| object.key());
-        Ok(keys.filter(|key| key.ends_with(".json")).map(str::to_owned).collect())
+        Ok(keys.filter_map(|key| key.strip_suffix(".json")).map(|stem| format!("{stem}.json")).collect())
     }
 
     /// Reads an object of at most `most` bytes as text.
@@ -118,12 +122,12 @@ impl ReportBucket {
         let stored = stored.ok_or_else(|| failed("the report names no place in this bucket".to_owned()))?;
         let report = json::render(post.document).to_string();
         let page = html::render(post.document);
-        let putting = async {
+        let putting = Box::pin(async {
             tokio::try_join!(
                 self.put(&stored.json, "application/json", report),
                 self.put(&stored.html, "text/html; charset=utf-8", page)
             )
-        };
+        });
         match tokio::time::timeout_at(deadline.instant(), putting).await {
             Ok(Ok(((), ()))) => Ok(Receipt {
                 channel: Bucket::CHANNEL.to_owned(),

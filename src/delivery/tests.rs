@@ -132,6 +132,106 @@ async fn a_channel_with_a_receipt_is_not_asked_again() {
     assert_eq!(events, vec![delivered("second")]);
 }
 
+/// What a channel was asked, in order: what it was told, and what its message was replaced by.
+type Asked = Arc<Mutex<Vec<String>>>;
+
+/// A channel that notes what it is asked.
+struct Noting {
+    name: &'static str,
+    keeps: bool,
+    fault: Option<&'static str>,
+    refuses: bool,
+    asked: Asked,
+}
+
+impl Noting {
+    fn note(&self, what: &str, document: &Document) {
+        let footer: Vec<String> = document.footer.iter().map(|line| format!("{line:?}")).collect();
+        let named: Vec<&str> = ["Not delivered to first", "Full report not kept"]
+            .into_iter()
+            .filter(|words| footer.iter().any(|line| line.contains(words)))
+            .collect();
+        self.asked.lock().unwrap().push(format!("{} {what} {named:?}", self.name));
+    }
+}
+
+impl Channel for Noting {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    fn fault(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { self.fault.map(str::to_owned) })
+    }
+
+    fn amend<'a>(
+        &'a self,
+        post: Post<'a>,
+        _: &'a Receipt,
+        _: Deadline,
+    ) -> BoxFuture<'a, Result<(), DeliveryError>> {
+        self.note("is amended", post.document);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn deliver<'a>(&'a self, post: Post<'a>, _: Deadline) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
+        self.note("is told", post.document);
+        Box::pin(async {
+            if self.refuses { Err(failure(self.name, "it said no")) } else { Ok(receipt(self.name)) }
+        })
+    }
+}
+
+/// Delivers to a channel, one that keeps reports, and a second one; returns what each was asked.
+async fn asked(fault: Option<&'static str>, refuses: bool, keeper_refuses: bool) -> Vec<String> {
+    let asked = Asked::default();
+    let noting = |name, keeps, fault, refuses| -> Arc<dyn Channel> {
+        Arc::new(Noting { name, keeps, fault, refuses, asked: Arc::clone(&asked) })
+    };
+    let channels = [
+        noting("first", false, fault, refuses),
+        noting(Bucket::CHANNEL, true, None, keeper_refuses),
+        noting("second", false, None, false),
+    ];
+    deliver(&channels, &[]).await;
+    let asked = asked.lock().unwrap();
+    asked.clone()
+}
+
+#[tokio::test]
+async fn the_report_is_kept_first_and_who_fails_is_named_as_soon_as_it_is_known() {
+    let told = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let well = asked(None, false, false).await;
+    assert_eq!(well, told(&["s3 is told []", "first is told []", "second is told []"]));
+    let known = asked(Some("it said no"), true, false).await;
+    let first = r#"["Not delivered to first"]"#;
+    assert_eq!(
+        known,
+        told(&["s3 is told []", &format!("first is told {first}"), &format!("second is told {first}")])
+    );
+    let unknown = asked(None, true, false).await;
+    assert_eq!(
+        unknown,
+        told(&[
+            "s3 is told []",
+            "first is told []",
+            "second is told []",
+            &format!("s3 is amended {first}"),
+            &format!("second is amended {first}"),
+        ])
+    );
+    let lost = r#"["Full report not kept"]"#;
+    let unkept = asked(None, false, true).await;
+    assert_eq!(
+        unkept,
+        told(&["s3 is told []", &format!("first is told {lost}"), &format!("second is told {lost}")])
+    );
+}
+
 #[test]
 fn a_secret_is_never_shown() {
     assert_eq!(format!("{:?}", Secret::new("hunter2\n")), "Secret(…)");

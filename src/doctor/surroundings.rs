@@ -37,7 +37,7 @@ fn permission(action: &str, seen: &Seen<()>) -> Check {
 /// A channel as far as it could be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenChannel {
-    /// `slack webhook`, `sns`.
+    /// `slack webhook`, `sns`, `amazon q`, `s3 my-reports`.
     pub name: String,
     /// What could not be read of it.
     pub fault: Option<String>,
@@ -45,6 +45,8 @@ pub struct SeenChannel {
     pub subscriptions: Option<Seen<u32>>,
     /// Whose token a bot's is, or what keeps it from Slack; `None` of what is no bot.
     pub bot: Option<Result<SeenBot, Unheard>>,
+    /// Whether a bucket answers; `None` of what is none.
+    pub bucket: Option<Seen<()>>,
     /// What became of a posted test; `None` where none was posted.
     pub posted: Option<Result<(), String>>,
 }
@@ -77,13 +79,17 @@ pub fn channels(seen: &[SeenChannel]) -> Part {
         .iter()
         .flat_map(|seen| match (&seen.bot, &seen.posted) {
             (Some(heard), None) => bot(&seen.name, heard),
-            (Some(_) | None, _) => vec![channel(seen)],
+            (Some(_) | None, _) => vec![match &seen.bucket {
+                Some(answered) => bucket(&seen.name, answered),
+                None => channel(seen),
+            }],
         })
         .collect();
-    if checks.is_empty() {
+    // A bucket alone tells nobody.
+    if seen.iter().all(|seen| seen.bucket.is_some()) {
         checks.push(
-            Check::new(Level::Warning, "channels", "none is configured: reports go to the log alone")
-                .fix("Set SRE_AGENT_SLACK_WEBHOOK or SRE_AGENT_SLACK_TOKEN to ssm:/name, or SRE_AGENT_FINDINGS_TOPIC_ARN."),
+            Check::new(Level::Warning, "channels", "none is configured that tells anybody: the function does not start")
+                .fix("Set SRE_AGENT_SLACK_WEBHOOK or SRE_AGENT_SLACK_TOKEN to ssm:/name, SRE_AGENT_FINDINGS_TOPIC_ARN, or SRE_AGENT_AMAZON_Q_TOPIC_ARN."),
         );
     }
     Part { heading: "Channels".into(), checks }
@@ -141,8 +147,24 @@ fn bot(name: &str, heard: &Result<SeenBot, Unheard>) -> Vec<Check> {
     checks
 }
 
+/// A bucket that keys may be listed of is there, in the right Region.
+fn bucket(name: &str, answered: &Seen<()>) -> Check {
+    match answered {
+        Ok(()) => Check::new(Level::Good, name, "the bucket is there; that reports may be put shows only when one is"),
+        Err(error) if error.status == Status::Denied => {
+            Check::new(Level::Note, name, format!("not known whether it is there: {}", error.reason))
+                .fix("The function itself needs s3:PutObject alone; 'show' and 'ask' need s3:ListBucket and s3:GetObject.")
+        }
+        Err(error) => Check::new(Level::Bad, name, error.reason.clone()),
+    }
+}
+
 fn topic(name: &str, subscriptions: &Seen<u32>) -> Check {
     match subscriptions {
+        Ok(0) if name == "amazon q" => {
+            Check::new(Level::Warning, name, "the topic is there, and no chat channel listens to it")
+                .fix("Name the topic in the channel's configuration of Amazon Q Developer in chat applications.")
+        }
         Ok(0) => Check::new(Level::Warning, name, "the topic is there, and nobody has confirmed a subscription")
             .fix("Subscribe those who should read the findings: aws sns subscribe --topic-arn ... --protocol email"),
         Ok(1) => Check::new(Level::Good, name, "the topic is there with 1 confirmed subscription"),
@@ -151,7 +173,10 @@ fn topic(name: &str, subscriptions: &Seen<u32>) -> Check {
         }
         Err(error) if error.status == Status::Missing => {
             Check::new(Level::Bad, name, "there is no such topic in the account")
-                .fix("Create it, or correct SRE_AGENT_FINDINGS_TOPIC_ARN.")
+                .fix(match name {
+                    "amazon q" => "Create it, or correct SRE_AGENT_AMAZON_Q_TOPIC_ARN.",
+                    _ => "Create it, or correct SRE_AGENT_FINDINGS_TOPIC_ARN.",
+                })
         }
         Err(error) => Check::unseen(name, error),
     }
@@ -250,6 +275,7 @@ mod tests {
             fault: fault.map(Into::into),
             subscriptions: None,
             bot: None,
+            bucket: None,
             posted,
         };
         for (channel_seen, level) in [
@@ -261,6 +287,17 @@ mod tests {
             assert_eq!(channel(&channel_seen).level, level, "{channel_seen:?}");
         }
         assert_eq!(channels(&[]).checks.len(), 1);
+        let failing =
+            |status| Err(TelemetryError { status, operation: "s3:ListBucket", reason: "said so".into() });
+        for (bucket, level) in [
+            (Ok(()), Level::Good),
+            (failing(Status::Denied), Level::Note),
+            (failing(Status::Failed), Level::Bad),
+        ] {
+            let looked = SeenChannel { bucket: Some(bucket), ..seen(None, None) };
+            let levels: Vec<_> = channels(&[looked]).checks.iter().map(|check| check.level).collect();
+            assert_eq!(levels, [level, Level::Warning], "a bucket alone tells nobody");
+        }
         let bot = |scopes: Option<&[&str]>| {
             let scopes = scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect());
             let names = |name: &str| name.to_owned();

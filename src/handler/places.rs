@@ -46,9 +46,9 @@ impl Run<'_> {
         let (all, routes) = (&self.services.channels, &self.services.config.routes);
         let is_chosen =
             !routes.is_empty() && all.iter().any(|channel| !Routed::ALWAYS.contains(&channel.name()));
-        let routed = if is_chosen { self.routed().await } else { Routed::default() };
-        let taken = all.iter().filter(|channel| routed.takes(channel.name()));
-        Places { channels: taken.cloned().collect(), slack_channel: routed.slack_channel.clone() }
+        let to = if is_chosen { self.routed().await } else { Routed::default() };
+        let taken = all.iter().filter(|channel| to.takes(channel.name()));
+        Places { channels: taken.cloned().collect(), slack_channel: to.slack_channel.clone() }
     }
 
     async fn routed(&self) -> Routed {

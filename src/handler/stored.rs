@@ -1,14 +1,15 @@
 //! A question about a run that is over, answered from what was kept of it: nothing is read of the account.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::{HandlerError, Run, RunSummary, Services, View, Why};
 use crate::clock::{Deadline, Stopwatch};
 use crate::evidence::{Ledger, Source};
 use crate::gather::Gathered;
+use crate::gather::recheck::Condition;
 use crate::id::{EventKey, RunId, Seed};
 use crate::report::compose::{self, Told};
-use crate::report::kept::Kept;
+use crate::report::kept::{Carried, Kept};
 use crate::run::{RECORD_FORMAT, RunEvent, RunRecord, Stage};
 
 /// Answers a question from what was kept of a run. One analyst reads it, and what it says is checked against the same
@@ -30,6 +31,13 @@ pub async fn ask(
 }
 
 impl Run<'_> {
+    /// Returns what is kept of a run, with all that was evidence in the end.
+    pub(super) fn kept(&self, run_id: &RunId, view: View, condition: Condition) -> Carried {
+        let View { ledger, log_groups, hints, .. } = view;
+        let incident = self.incident.clone();
+        Carried::Whole(Arc::new(Kept::new(run_id.clone(), incident, ledger, log_groups, hints, condition)))
+    }
+
     async fn answer(&self, kept: Kept, run_id: RunId, question: &str) -> Result<RunSummary, HandlerError> {
         let watch = Stopwatch::start();
         let alarm = &self.incident.alarm;

@@ -2,14 +2,13 @@
 //!
 //! `docs/report.schema.json` is made from these types by a test, which fails where the two differ.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::alarm::AlarmState;
 use crate::report::data::Data;
 use crate::report::document::{Detail, Document, Line, Section, Span};
+use crate::report::kept::Carried;
 use crate::report::plain;
 use crate::report::readers::LogQuotes;
 
@@ -39,11 +38,10 @@ pub struct Report {
     pub card: Card,
     /// The facts of the run.
     pub data: Data,
-    /// What `ask --run` answers from: the incident and all its evidence, without secrets. Its form is the program's own and
-    /// may change with any version.
+    /// What `ask --run` answers from: the incident and all its evidence, without secrets, as JSON in gzip in base64. Its form
+    /// is the program's own and may change with any version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, Value>>"))]
-    pub kept: Option<Value>,
+    pub kept: Option<String>,
 }
 
 /// What a person reads, in order. Text in it is never markup.
@@ -88,7 +86,7 @@ impl Report {
             recovered: document.recovered,
             push: document.push.clone(),
             text: plain::render(&document),
-            kept: document.kept.as_deref().cloned(),
+            kept: document.kept.as_ref().and_then(Carried::packed),
             data: Data::of(&document),
             card: Card {
                 title: document.title,
@@ -126,7 +124,7 @@ impl Report {
             details: card.details,
             log_quotes: LogQuotes::Full,
             data: data.value(),
-            kept: kept.map(Arc::new),
+            kept: kept.map(Carried::Packed),
         }
     }
 }

@@ -374,3 +374,18 @@ async fn rules_that_name_what_is_not_there_are_faults_of_the_configuration() {
         assert!(found.contains(words), "{words}\n{found}");
     }
 }
+
+#[test]
+fn the_settings_in_the_documentation_are_ones_that_are_read() {
+    let text = std::fs::read_to_string(crate::incident_run::project().join("docs/channels.md")).unwrap();
+    let blocks: Vec<&str> =
+        text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    let document = format!(
+        "format = 1\n[slack]\ntoken = \"ssm:/token\"\nchannel = \"C0123456789\"\n[sns]\ntopic_arn = \"{TOPIC}\"\n{}",
+        blocks.join("\n")
+    );
+    let layers = Layers { document: Some(("docs/channels.md", &document)), ..Layers::default() };
+    let config = Config::load(&layers).unwrap();
+    assert_eq!((config.routes.len(), config.stdout, config.tells_somebody()), (3, true, true));
+}

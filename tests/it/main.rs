@@ -14,6 +14,7 @@ mod custom_namespace;
 mod denials;
 #[cfg(test)]
 mod destinations;
+#[cfg(test)]
 mod diagnosis;
 #[cfg(test)]
 mod evidence_faults;

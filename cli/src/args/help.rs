@@ -144,9 +144,9 @@ Examples:
 
 /// See the command of this name.
 pub(super) const AFTER_EMULATE: &str = "\
-Serves CloudWatch, CloudWatch Logs, Lambda, SNS, SSM, Bedrock Converse and a Slack webhook on one
+Serves CloudWatch, CloudWatch Logs, Lambda, SNS, SSM, S3, Bedrock Converse and a Slack webhook on one
 port until Ctrl-C. Requests must be signed; any credentials will do.
-GET /slack shows the channel; /emulator/requests, /slack, /published and /unsupported are lists.
+GET /slack shows the channel; /emulator/requests, /slack, /published, /objects and /unsupported are lists.
 
 Examples:
   sre-agent emulate lambda-bad-deploy --port 4600

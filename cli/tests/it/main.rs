@@ -16,6 +16,7 @@ mod program;
 mod report;
 #[cfg(test)]
 mod slack_bot;
+#[cfg(test)]
 mod stored;
 #[cfg(test)]
 mod usage;

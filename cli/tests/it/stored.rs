@@ -186,7 +186,7 @@ fn a_report_without_its_evidence_cannot_be_asked_and_says_so() {
     let whole: Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
     for (change, words) in [
         (Value::Null, "holds no evidence to answer from"),
-        (serde_json::json!({"format": 1}), "in another form than this version reads"),
+        ("bm8gZ3ppcA==".into(), "in another form than this version reads"),
     ] {
         let mut changed = whole.clone();
         changed["kept"] = change;
@@ -195,5 +195,37 @@ fn a_report_without_its_evidence_cannot_be_asked_and_says_so() {
         assert_code(&output, 2);
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
         assert!(stderr(&output).contains("sre-agent --prompt"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn doctor_looks_at_the_bucket_and_at_who_listens_to_the_chat_topic() {
+    let chat = "arn:aws:sns:us-east-1:123456789012:chat";
+    let variables = [("SRE_AGENT_REPORT_BUCKET", BUCKET), ("SRE_AGENT_AMAZON_Q_TOPIC_ARN", chat)];
+    let elsewhere = BTreeMap::from([(BUCKET.to_owned(), "eu-west-1".to_owned())]);
+    for (options, level, words) in [
+        (Options::default(), "good", "the bucket is there"),
+        (
+            Options { denied: vec!["s3:*".into()], ..Options::default() },
+            "note",
+            "s3:ListBucket is not allowed",
+        ),
+        (Options { buckets: elsewhere, ..Options::default() }, "bad", "lies in eu-west-1, not in us-east-1"),
+    ] {
+        let account = Account::start(options);
+        let output = account.run(&["doctor", "-q", "--json"], &variables);
+        let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let parts = printed["parts"].as_array().unwrap();
+        let channels = parts.iter().find(|part| part["heading"] == "Channels").unwrap();
+        let said = |subject: &str| {
+            let checks = channels["checks"].as_array().unwrap();
+            let check = checks.iter().find(|check| check["subject"] == subject).unwrap();
+            (check["level"].as_str().unwrap().to_owned(), check["reason"].as_str().unwrap().to_owned())
+        };
+        let (found, reason) = said("s3 my-reports");
+        assert!(found == level && reason.contains(words), "{found}: {reason}");
+        let topic = "the topic is there with 1 confirmed subscription";
+        assert_eq!(said("amazon q"), ("good".to_owned(), topic.to_owned()));
+        assert!(account.emulator.objects().is_empty() && account.emulator.published().is_empty());
     }
 }

@@ -20,6 +20,8 @@ mod logs;
 #[cfg(test)]
 mod metric_data;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod service_quotas;
 #[cfg(test)]
 mod slack;

@@ -147,6 +147,7 @@ impl SlackApi {
     }
 
     /// Returns the same bot as it writes into another channel.
+    #[must_use]
     pub fn writing_into(&self, channel: &str) -> Self {
         SlackApi { channel: channel.to_owned(), ..self.clone() }
     }

@@ -153,7 +153,7 @@ impl SlackBotChannel {
     }
 }
 
-fn failed(error: SlackError) -> DeliveryError {
+fn failed(error: &SlackError) -> DeliveryError {
     DeliveryError { channel: SlackApi::NAME.to_owned(), reason: error.to_string() }
 }
 
@@ -181,7 +181,7 @@ impl Channel for SlackBotChannel {
         post: Post<'a>,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {
-        Box::pin(async move { self.placed(&post).post(post, deadline).await.map_err(failed) })
+        Box::pin(async move { self.placed(&post).post(post, deadline).await.map_err(|error| failed(&error)) })
     }
 
     fn amend<'a>(
@@ -194,7 +194,7 @@ impl Channel for SlackBotChannel {
             let Some(card) = ts_of(receipt) else { return Ok(()) };
             let here = self.placed(&Post { card: Some(receipt), ..post });
             let message = here.card(&post);
-            here.api.update(&card, &message, deadline).await.map(drop).map_err(failed)
+            here.api.update(&card, &message, deadline).await.map(drop).map_err(|error| failed(&error))
         })
     }
 }
