@@ -43,6 +43,8 @@ pub struct Options {
     pub slack: SlackOptions,
     /// Page sizes instead of the scenario's.
     pub paging: Option<Paging>,
+    /// Time that each answer of AWS and of Slack takes; a model's has its own in `bedrock`.
+    pub latency: Duration,
 }
 
 impl Default for Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             bedrock: BedrockOptions::default(),
             slack: SlackOptions::default(),
             paging: None,
+            latency: Duration::ZERO,
         }
     }
 }
@@ -104,7 +107,8 @@ impl Emulator {
         let shared = Arc::new(Shared {
             paging: options.paging.unwrap_or(scenario.description().paging),
             access: Access::new(denied, options.allowed, faults),
-            recorder: Recorder::default(),
+            recorder: Recorder::new(),
+            latency: options.latency,
             outbox: Outbox::default(),
             slack: Slack::new(options.slack, scenario.as_of().as_second()),
             bedrock,
