@@ -32,6 +32,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Error> {
     let services = Arc::new(services().await?);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let serve = service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let services = Arc::clone(&services);
         async move {
