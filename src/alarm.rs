@@ -195,6 +195,9 @@ pub struct LogTrigger {
     pub groups: Vec<String>,
     /// The query, in Logs Insights' language.
     pub query: String,
+    /// How its rows become the value that is compared: `count(*)`; empty where not known.
+    #[serde(default)]
+    pub aggregation: String,
     /// The definition as JSON text, as it came.
     pub raw: String,
 }

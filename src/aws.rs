@@ -4,6 +4,7 @@
 //! an incident; it retries what the service asks to retry, except for models, whose pace is the product's own.
 
 mod alarms;
+mod amazon_q;
 mod apigateway;
 mod bedrock;
 mod bedrock_control;
@@ -16,6 +17,7 @@ mod lambda;
 mod logs;
 mod models;
 mod quotas;
+mod s3;
 mod sns;
 mod ssm;
 
@@ -31,6 +33,7 @@ use futures::future::BoxFuture;
 
 pub use crate::model::classify::classify;
 pub use alarms::Firing;
+pub use amazon_q::AmazonQChannel;
 pub use bedrock::Bedrock;
 pub use bedrock_control::ModelAccess;
 pub use channels::{Channels, channels, slack_api};
@@ -38,14 +41,16 @@ pub use dynamodb::DynamoDbStore;
 pub use identity::identity;
 pub use models::{keys, models};
 pub use quotas::bedrock_quotas;
+pub use s3::ReportBucket;
 pub use sns::SnsChannel;
 pub use ssm::{ParameterError, document, earlier_versions, parameter};
 
 use crate::alarm::AlarmSnapshot;
+use crate::doctor::load::History;
 use crate::evidence::{MetricId, Series, Status};
 use crate::gather::Telemetry;
 use crate::gather::telemetry::{
-    FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
+    FunctionState, LogGroup, LogPage, LogRequest, LogsAnswer, LogsQuery, MetricsRequest, TelemetryError,
 };
 
 /// Where the SDK's shared endpoint override stands.
@@ -155,9 +160,20 @@ impl AwsTelemetry {
         alarms::alarms(&self.cloudwatch, &self.region).await
     }
 
+    /// Lists when any alarm of the Region went off, as far as the histories go back: 30 days.
+    pub async fn history(&self) -> Result<History, TelemetryError> {
+        alarms::history(&self.cloudwatch).await
+    }
+
     /// Lists when an alarm went off, as far as its history goes back: 30 days.
     pub async fn firings(&self, name: &str) -> Result<Vec<Firing>, TelemetryError> {
         alarms::firings(&self.cloudwatch, name).await
+    }
+
+    /// Asks for the answer of a query that nobody made and stops it: being told so takes the permissions. Each IAM action
+    /// with what came of it.
+    pub async fn try_queries(&self) -> [(&'static str, Result<(), TelemetryError>); 2] {
+        logs::insights::probe(&self.logs).await
     }
 }
 
@@ -202,6 +218,10 @@ impl Telemetry for AwsTelemetry {
         Box::pin(logs::log_events(&self.logs, request))
     }
 
+    fn query_logs<'a>(&'a self, query: &'a LogsQuery) -> BoxFuture<'a, Result<LogsAnswer, TelemetryError>> {
+        Box::pin(logs::insights::query(&self.logs, query))
+    }
+
     fn callers<'a>(&'a self, function: &'a str) -> BoxFuture<'a, Result<Vec<String>, TelemetryError>> {
         Box::pin(lambda::callers(&self.lambda, function))
     }
@@ -212,6 +232,10 @@ impl Telemetry for AwsTelemetry {
 
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>> {
         Box::pin(lambda::function(&self.lambda, name, &self.salt))
+    }
+
+    fn picture<'a>(&'a self, widget: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, TelemetryError>> {
+        Box::pin(cloudwatch::picture(&self.cloudwatch, widget))
     }
 }
 

@@ -4,6 +4,7 @@
 //! `SRE_AGENT_*` variables. An empty variable counts as unset, because SAM hands a variable without value on as empty
 //! text. The environment is never read here.
 
+mod destinations;
 mod raw;
 mod slack;
 
@@ -12,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::delivery::{Destinations, SlackBot, Webhook};
+use crate::delivery::{Bucket, Destinations, Route, SlackBot, Webhook};
 use crate::investigation::depth::Depth;
 use crate::model::backoff::Backoff;
 use crate::model::budget::PerDay;
@@ -69,6 +70,10 @@ pub struct Config {
     pub max_model_calls: u32,
     /// Tokens of one run, in and out.
     pub max_tokens_per_run: u64,
+    /// Bytes that the queries of Logs Insights may scan in one run; zero for none.
+    pub max_insights_bytes: u64,
+    /// US dollars for 10⁹ bytes that Logs Insights scans.
+    pub insights_usd_per_gb: f64,
     /// How long after its report an alarm that goes off again is told and not investigated; zero for never.
     pub cool_down: Duration,
     /// Which alarms are investigated although their actions are held back.
@@ -91,6 +96,14 @@ pub struct Config {
     pub slack_bot: Option<SlackBot>,
     /// ARN of the SNS topic for findings, where there is one.
     pub findings_topic: Option<String>,
+    /// ARN of the SNS topic that Amazon Q Developer in chat applications listens to, where there is one.
+    pub amazon_q_topic: Option<String>,
+    /// The bucket that reports are kept in, where there is one.
+    pub report_bucket: Option<Bucket>,
+    /// Whether the Lambda writes the card to its log.
+    pub stdout: bool,
+    /// Which alarm is told at which channels; the first that fits.
+    pub routes: Vec<Route>,
     /// The DynamoDB table for leases and records, where there is one; without, each container remembers for itself.
     pub state_table: Option<String>,
     /// The agent's own parts: alarms on them are told and never investigated.
@@ -162,8 +175,12 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// Most that a limit of Logs Insights may be: a petabyte is 5,000 US dollars.
+const MOST_INSIGHTS_BYTES: u64 = 1_000_000_000_000_000;
+
 /// The variables and the keys that they set.
 const VARIABLES: &[(&str, &str)] = &[
+    ("SRE_AGENT_AMAZON_Q_TOPIC_ARN", "amazon_q.topic_arn"),
     ("SRE_AGENT_AS_OF", "run.as_of"),
     ("SRE_AGENT_DEPTH", "depth"),
     ("SRE_AGENT_FALLBACK_MODELS", "models.fallback"),
@@ -173,6 +190,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("SRE_AGENT_OWN_QUEUES", "run.own_queues"),
     ("SRE_AGENT_PROVIDER", "models.provider"),
     ("SRE_AGENT_PUBLISH_RESERVE_SECONDS", "deadline.publish_reserve_seconds"),
+    ("SRE_AGENT_REPORT_BUCKET", "s3.bucket"),
     ("SRE_AGENT_SEED", "run.seed"),
     ("SRE_AGENT_SLACK_CHANNEL", "slack.channel"),
     ("SRE_AGENT_SLACK_TOKEN", "slack.token"),
@@ -236,6 +254,8 @@ impl Config {
             webhook: self.slack_webhook.as_ref(),
             bot: self.slack_bot.as_ref(),
             topic: self.findings_topic.as_deref(),
+            amazon_q: self.amazon_q_topic.as_deref(),
+            bucket: self.report_bucket.as_ref(),
         }
     }
 
@@ -261,6 +281,7 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
     let mut fault = |reason: String| faults.push(Fault { key: name.to_owned(), reason });
     let text = || Some(value.to_owned());
     match name {
+        "SRE_AGENT_AMAZON_Q_TOPIC_ARN" => raw.amazon_q.topic_arn = text(),
         "SRE_AGENT_AS_OF" => raw.run.as_of = text(),
         "SRE_AGENT_DEPTH" => raw.depth = text(),
         "SRE_AGENT_FALLBACK_MODELS" => {
@@ -274,6 +295,7 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
             raw.run.own_queues = Some(queues.map(str::to_owned).collect());
         }
         "SRE_AGENT_PROVIDER" => raw.models.provider = text(),
+        "SRE_AGENT_REPORT_BUCKET" => raw.s3.bucket = text(),
         "SRE_AGENT_SLACK_CHANNEL" => raw.slack.channel = text(),
         "SRE_AGENT_SLACK_TOKEN" => raw.slack.token = text(),
         "SRE_AGENT_SLACK_WEBHOOK" => raw.slack.webhook = text(),
@@ -372,6 +394,8 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     let max_concurrent = small(whole("models.max_concurrent", raw.models.max_concurrent, 1, 50));
     let max_model_calls = small(whole("budget.max_model_calls", raw.budget.max_model_calls, 1, 200));
     let max_tokens_per_run = whole("budget.max_tokens", raw.budget.max_tokens, 1_000, 20_000_000);
+    let most = MOST_INSIGHTS_BYTES;
+    let max_insights_bytes = whole("budget.max_insights_bytes", raw.budget.max_insights_bytes, 0, most);
     // Lambda's longest timeout is 900 s.
     let seconds = |value: u64| Duration::from_secs(value);
     let publish_reserve =
@@ -384,6 +408,13 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     let max_cost_usd = raw.budget.max_cost_usd.unwrap_or(0.5);
     if !(max_cost_usd > 0.0 && max_cost_usd <= 1_000.0) {
         fault("budget.max_cost_usd", format!("{max_cost_usd} is not between 0 and 1000 US dollars"));
+    }
+    let insights_usd_per_gb = raw.budget.insights_usd_per_gb.unwrap_or_default();
+    if !(0.0..=1.0).contains(&insights_usd_per_gb) {
+        fault(
+            "budget.insights_usd_per_gb",
+            format!("{insights_usd_per_gb} is not between 0 and 1 US dollars"),
+        );
     }
     let per_day = per_day(&raw.budget, &mut fault);
     let mut readers = Readers::default();
@@ -410,13 +441,10 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         quotas.models.insert(ModelId::from(model.as_str()), Quota { requests: *requests, tokens: *tokens });
     }
     let (slack_webhook, slack_bot) = slack::checked(&raw.slack, &mut fault);
-    let findings_topic = raw.sns.topic_arn.clone().filter(|arn| {
-        let good = arn.starts_with("arn:") && arn.split(':').count() == 6 && arn.contains(":sns:");
-        if !good {
-            fault("sns.topic_arn", format!("{arn:?} is not an SNS topic's ARN"));
-        }
-        good
-    });
+    let findings_topic = destinations::topic("sns.topic_arn", raw.sns.topic_arn.as_ref(), &mut fault);
+    let amazon_q_topic =
+        destinations::topic("amazon_q.topic_arn", raw.amazon_q.topic_arn.as_ref(), &mut fault);
+    let report_bucket = destinations::bucket(raw, &mut fault);
     let state_table = raw.store.table.clone().filter(|table| {
         // A name or an ARN; DynamoDB takes both.
         let good = (3..=1024).contains(&table.len())
@@ -451,7 +479,7 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
             );
         }
     }
-    Config {
+    let mut config = Config {
         depth,
         models,
         allow_global: raw.models.allow_global.unwrap_or(false),
@@ -466,6 +494,8 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         per_day,
         max_model_calls,
         max_tokens_per_run,
+        max_insights_bytes,
+        insights_usd_per_gb,
         cool_down,
         silenced: InvestigateSilenced {
             muted: raw.alarms.investigate_muted.unwrap_or(false),
@@ -487,9 +517,15 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
             topic: findings_topic.as_deref().and_then(|arn| arn.rsplit(':').next()).map(str::to_owned),
         },
         findings_topic,
+        amazon_q_topic,
+        report_bucket,
+        stdout: raw.stdout.enabled.unwrap_or(false),
+        routes: Vec::new(),
         as_of,
         seed: raw.run.seed,
-    }
+    };
+    config.routes = destinations::routes(raw, &config, &mut fault);
+    config
 }
 
 /// Checks the limits of a day; one that is not there is none.
@@ -506,7 +542,9 @@ fn per_day(raw: &RawBudget, fault: &mut impl FnMut(&str, String)) -> PerDay {
     };
     let calls = whole("budget.max_model_calls_per_day", raw.max_model_calls_per_day, 1, 1_000_000);
     let tokens = whole("budget.max_tokens_per_day", raw.max_tokens_per_day, 1_000, 1_000_000_000_000);
-    PerDay { cost_usd, calls: calls.and_then(|calls| u32::try_from(calls).ok()), tokens }
+    let most = MOST_INSIGHTS_BYTES;
+    let insights_bytes = whole("budget.max_insights_bytes_per_day", raw.max_insights_bytes_per_day, 0, most);
+    PerDay { cost_usd, calls: calls.and_then(|calls| u32::try_from(calls).ok()), tokens, insights_bytes }
 }
 
 /// Checks `[providers]`; one that lacks what it cannot do without is not configured.

@@ -4,6 +4,7 @@
 //! them. An answer that is missing is never a fault: it becomes a note that says which permission would give it.
 
 pub mod listing;
+pub mod load;
 pub mod models;
 pub mod quota;
 pub mod surroundings;

@@ -8,6 +8,7 @@ pub mod console;
 pub mod gap;
 pub mod ledger;
 pub mod log_lines;
+pub mod query_rows;
 pub mod series;
 pub mod text;
 
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use change::{Change, ChangeKind, Fact, FactKind, Rollback};
 pub use gap::{Gap, Status};
 pub use ledger::Ledger;
-pub use log_lines::{LogLine, LogLines, LogTemplate, TemplateTrend};
+pub use log_lines::{LineCount, LogLine, LogLines, LogTemplate, TemplateTrend};
+pub use query_rows::QueryRows;
 pub use series::{Datapoint, MetricId, Series, Statistic};
 
 use crate::alarm::AlarmSnapshot;
@@ -107,6 +109,8 @@ pub enum Body {
     Series(Series),
     /// Log lines and the templates they fall into.
     Logs(LogLines),
+    /// Rows of a query over logs.
+    Rows(QueryRows),
     /// A change with its time.
     Change(Change),
     /// A number or statement that code derived from other evidence.

@@ -3,6 +3,7 @@
 //! No status is fatal: what cannot be read becomes a [`Gap`]. Ids follow the plan, not the order of completion.
 
 pub mod changes;
+pub mod insights;
 pub mod logs;
 pub mod metrics;
 pub mod recheck;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use crate::alarm::{AlarmSnapshot, Hints, Place};
 use crate::clock::Deadline;
 use crate::evidence::{Body, Evidence, Gap, Ledger, Query, Series, Source, Status, Window, console};
+use crate::gather::insights::{OwnQuery, ScanBudget};
 use crate::gather::logs::LogReading;
 use crate::gather::telemetry::{FunctionState, TelemetryError};
 use crate::id::EvidenceId;
@@ -50,6 +52,8 @@ pub struct Reader<'a> {
     pub deadline: Deadline,
     /// Log group of a resource, where the owner configured one.
     pub configured_log_group: Option<String>,
+    /// What Logs Insights may scan.
+    pub scans: &'a ScanBudget,
 }
 
 /// What has come in while an incident's telemetry is read; shared with whoever cannot wait for all of it.
@@ -66,6 +70,7 @@ struct Came {
     tags: Option<Result<BTreeMap<String, String>, Gap>>,
     versions: Option<Result<Vec<Series>, Gap>>,
     logs: Option<LogReading>,
+    own_query: Option<OwnQuery>,
 }
 
 impl SoFar {
@@ -101,6 +106,10 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>, so_far: &SoFar) ->
         let found = unlisted::read(incident, reader).await;
         so_far.note(|came| came.unlisted = Some(found));
     };
+    let own_query = async {
+        let found = insights::read_own(incident, reader).await;
+        so_far.note(|came| came.own_query = Some(found));
+    };
     let function = async {
         let function = read_function(incident, reader).await;
         so_far.note(|came| came.function = Some(function.clone()));
@@ -122,7 +131,7 @@ pub async fn gather(incident: &Incident, reader: &Reader<'_>, so_far: &SoFar) ->
         let (logs, ()) = futures::join!(logs, versions);
         so_far.note(|came| came.logs = Some(logs));
     };
-    futures::join!(series, alarm, unlisted, after_control_plane);
+    futures::join!(series, alarm, unlisted, own_query, after_control_plane);
     let gathered = so_far.gathered(incident, reader);
     for item in gathered.ledger.items() {
         reader.observer.emit(RunEvent::Gathered {
@@ -194,6 +203,8 @@ fn assembled(incident: &Incident, reader: &Reader<'_>, came: Came) -> Gathered {
         .unwrap_or_else(|| logs::pending(incident, reader, function.as_ref(), hints.log_group.as_deref()));
     let first_served = logs.first_served.clone();
     let log_groups = logs::record(incident, &mut plan, logs, &mut ledger);
+    let own_query = came.own_query.unwrap_or_else(|| insights::pending(incident));
+    insights::record_own(incident, &mut plan, own_query, &mut ledger);
     for gap in missing.into_iter().chain(untagged) {
         ledger.push_gap(gap);
     }
@@ -312,6 +323,7 @@ impl<'a> Reader<'a> {
             observer: self.observer,
             deadline: self.deadline.at_most(time),
             configured_log_group: self.configured_log_group.clone(),
+            scans: self.scans,
         }
     }
 
@@ -360,6 +372,7 @@ pub(crate) fn evidence(
     let empty = match &body {
         Body::Series(series) => series.datapoints.is_empty(),
         Body::Logs(logs) => logs.lines.is_empty(),
+        Body::Rows(rows) => rows.rows.is_empty(),
         Body::Nothing => true,
         Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => false,
     };

@@ -7,11 +7,15 @@ mod asking;
 mod batch;
 mod definition;
 mod earlier;
+mod ending;
 mod facts;
 mod lease;
 mod neighbours;
 mod notice;
+mod picture;
+mod places;
 mod response;
+mod stored;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,22 +24,25 @@ use crate::alarm::{Alarm, AlarmState, WakeUp, WakeUps, parse_event};
 use crate::analysis::forced;
 use crate::clock::{Clock, Deadline, Stopwatch};
 use crate::config::Config;
-use crate::delivery::{Channel, DeliveryError, Kind, Posting, deliver_all};
+use crate::delivery::Channel;
+use crate::gather::insights::{ScanBudget, ScanLimit, ScanLimits};
 use crate::gather::recheck::{Condition, recheck};
 use crate::gather::{Reader, SoFar, Telemetry, gather};
 use crate::id::{RunId, Seed};
 use crate::incident::Incident;
 use crate::model::Model;
-use crate::model::budget::Spent;
+use crate::model::budget::{Spent, Tripped};
 use crate::model::ladder::Ladder;
 use crate::report::compose::{self, Also, Told};
+use crate::report::kept::Kept;
 use crate::report::{self, Document};
-use crate::run::{Observer, RECORD_FORMAT, Receipt, RunEvent, RunRecord, Stage};
+use crate::run::{Observer, RECORD_FORMAT, RunEvent, RunRecord, Stage};
 use crate::store::Store;
 use crate::store::incidents::{self, Reported};
-use facts::Open;
+use facts::{Open, View};
 use notice::{Notice, is_report};
 pub use response::{BatchItemFailure, HandlerError, Response, RunSummary};
+pub use stored::ask;
 
 /// What a run works with; built once, outside the handler.
 #[derive(Clone)]
@@ -226,8 +233,43 @@ struct Run<'a> {
     why: Why,
     /// Names of other alarms that this run answers as well.
     also: Vec<String>,
+    /// Where it is told, once the rules were read.
+    places: tokio::sync::OnceCell<places::Places>,
     /// Held while the record is kept.
     saving: tokio::sync::Mutex<()>,
+    /// What Logs Insights may scan, and has.
+    scans: ScanBudget,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        services: &'a Services,
+        observer: &'a Observer,
+        deadline: Deadline,
+        seed: Seed,
+        incident: Incident,
+        why: Why,
+        also: Vec<String>,
+    ) -> Self {
+        let limits = ScanLimits {
+            run: services.config.max_insights_bytes,
+            day: None,
+            usd_per_gb: services.config.insights_usd_per_gb,
+        };
+        Run {
+            services,
+            observer,
+            deadline,
+            reserve: services.config.reserve(deadline.time_left()),
+            seed,
+            incident,
+            why,
+            also,
+            places: tokio::sync::OnceCell::new(),
+            saving: tokio::sync::Mutex::new(()),
+            scans: ScanBudget::new(limits),
+        }
+    }
 }
 
 impl Run<'_> {
@@ -272,18 +314,26 @@ impl Run<'_> {
                 self.tell_recovery(at, &summary.run_id, &receipts).await;
             }
         }
-        // A report that nobody received is no success, whatever it says.
-        let outcome = if summary.is_ok() { outcome.unwrap_or_default() } else { "undelivered".into() };
+        self.finished(outcome.unwrap_or_default(), &spent, watch.elapsed(), summary.is_ok());
+        summary
+    }
+
+    /// Tells that the run is over. A report that nobody received is no success, whatever it says.
+    fn finished(&self, outcome: String, spent: &Spent, took: Duration, is_delivered: bool) {
+        let scanned = self.scans.scanned();
+        let tripped =
+            spent.tripped.map(Tripped::name).into_iter().chain(scanned.tripped.map(ScanLimit::name));
         self.observer.emit(RunEvent::Finished {
-            outcome,
-            took: watch.elapsed(),
+            outcome: if is_delivered { outcome } else { "undelivered".into() },
+            took,
             model_calls: spent.total_calls(),
             input_tokens: spent.usage.all_input(),
             output_tokens: spent.usage.output,
             cost_usd: if spent.recordings.is_empty() { spent.cost_usd } else { None },
             agents: spent.shares(),
+            insights_bytes: scanned.bytes,
+            tripped: tripped.map(str::to_owned).collect(),
         });
-        summary
     }
 
     /// Returns the document that an earlier try had composed, where it and the record are of a format that is known here:
@@ -330,6 +380,7 @@ impl Run<'_> {
             document: None,
             receipts,
             below: Vec::new(),
+            undelivered: Vec::new(),
         };
         // An alarm on the agent itself asks nothing of the store either.
         let is_remembered = self.why == Why::StateChange && !(self.is_alarm() && self.is_own());
@@ -354,6 +405,7 @@ impl Run<'_> {
     async fn find_out(&self, case: &Open, so_far: &SoFar) -> Worked {
         let work_until = self.work_until();
         let reader = self.reader(work_until.at_most(self.services.config.gather_time));
+        self.read_day_of_scans().await;
         let gathering = self.stage(Stage::Gather, gather(&self.incident, &reader, so_far), |gathered| {
             format!(
                 "{} pieces of evidence, {} gaps",
@@ -362,7 +414,8 @@ impl Run<'_> {
             )
         });
         // The depth depends on the quotas; while telemetry is read, reading them costs no time.
-        let (gathered, ()) = tokio::join!(gathering, self.read_quotas());
+        let (gathered, (), _) = tokio::join!(gathering, self.read_quotas(), self.places());
+        self.charge_day_of_scans().await;
         self.keep(&case.record, Stage::Gather, None).await;
         let analysing = async { self.analysed(gathered) };
         let view = self
@@ -395,12 +448,13 @@ impl Run<'_> {
             self.ask_models(&view.ledger, &view.analysis, &view.log_groups, earlier, work_until).await;
         let ledger = match &asked.investigation {
             Some(investigation) => investigation.ledger.clone(),
-            None => view.ledger,
+            None => view.ledger.clone(),
         };
         let condition = self.read_again(&reader).await;
         let also = self.also().await;
         let mut record = case.record();
-        let document = compose::document(&Told {
+        let stored = self.stored(&record.run_id).await;
+        let mut document = compose::document(&Told {
             run_id: &record.run_id,
             incident: &self.incident,
             ledger: &ledger,
@@ -417,10 +471,16 @@ impl Run<'_> {
             why_facts: asked.why_facts.as_deref(),
             left: &asked.left,
             spent: &asked.spent,
+            scanned: &self.scans.scanned(),
             log_groups: &view.log_groups,
+            stored: stored.as_ref(),
             hints: &view.hints,
             took: case.watch.elapsed(),
         });
+        let (groups, hints) = (view.log_groups, view.hints);
+        document.kept =
+            Kept::new(record.run_id.clone(), self.incident.clone(), ledger, groups, hints, condition)
+                .packed();
         let outcome = compose::outcome_name(asked.investigation.as_ref(), self.why.question().is_some());
         record.outcome = Some(outcome.to_owned());
         Worked { record, document: Some(document), spent: asked.spent }
@@ -453,6 +513,7 @@ impl Run<'_> {
             observer: self.observer,
             deadline,
             configured_log_group: self.services.config.log_groups.get(&self.incident.resource.name).cloned(),
+            scans: &self.scans,
         }
     }
 
@@ -462,83 +523,11 @@ impl Run<'_> {
             telemetry: Arc::clone(&reader.telemetry),
             deadline: self.deadline.at_most(self.reserve / 3),
             configured_log_group: None,
+            scans: reader.scans,
             observer: reader.observer,
         };
         let again = recheck(&self.incident, &reader, self.services.clock.now());
         self.stage(Stage::Recheck, again, |condition| condition.word().to_owned()).await
-    }
-
-    /// Keeps what came of the run and posts it, where it is this run's to post.
-    async fn end(
-        &self,
-        record: &Mutex<RunRecord>,
-        document: Option<Document>,
-    ) -> Result<RunSummary, HandlerError> {
-        let Some(mut document) = document else {
-            self.keep(record, Stage::Delivery, None).await;
-            return Ok(self.summary(record, None, Vec::new()));
-        };
-        self.keep(record, Stage::Report, Some(&document)).await;
-        self.services.config.readers.fit(&mut document);
-        let known = locked(record);
-        let is_report = known.outcome.as_deref().is_some_and(is_report);
-        let kind = if is_report { Kind::Report } else { Kind::Notice };
-        let (mut receipts, undelivered) = self.post(&document, kind, &known, self.deadline).await;
-        if receipts.is_empty() && !undelivered.is_empty() {
-            let reasons = undelivered.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            return Err(HandlerError::Undelivered { alarm: self.incident.alarm.name.clone(), reasons });
-        }
-        // A card that could not be edited stays where it is, and what belongs to it goes there.
-        let is_left = |card: &&Receipt| !receipts.iter().any(|receipt| receipt.channel == card.channel);
-        let left: Vec<Receipt> = known.receipts.iter().filter(is_left).cloned().collect();
-        receipts.extend(left);
-        record.lock().unwrap_or_else(PoisonError::into_inner).receipts = receipts;
-        self.keep(record, Stage::Delivery, Some(&document)).await;
-        Ok(self.summary(record, Some(document), undelivered))
-    }
-
-    /// Posts to the channels that have not taken it yet; returns the receipts of all, and who failed.
-    async fn post(
-        &self,
-        document: &Document,
-        kind: Kind,
-        record: &RunRecord,
-        deadline: Deadline,
-    ) -> (Vec<Receipt>, Vec<DeliveryError>) {
-        let posting = Posting { document, kind, already: &record.receipts, incident: &record.below };
-        let deadline = deadline.less(Duration::from_millis(500));
-        let delivering = deliver_all(&self.services.channels, posting, deadline, self.observer);
-        let results = self
-            .stage(Stage::Delivery, delivering, |results| {
-                let taken = results.iter().filter(|result| result.is_ok()).count();
-                format!("{taken} of {} channels", results.len())
-            })
-            .await;
-        let (mut receipts, mut undelivered) = (Vec::new(), Vec::new());
-        for result in results {
-            match result {
-                Ok(receipt) => receipts.push(receipt),
-                Err(error) => undelivered.push(error),
-            }
-        }
-        (receipts, undelivered)
-    }
-
-    fn summary(
-        &self,
-        record: &Mutex<RunRecord>,
-        document: Option<Document>,
-        undelivered: Vec<DeliveryError>,
-    ) -> RunSummary {
-        let record = locked(record);
-        RunSummary {
-            run_id: record.run_id,
-            alarm: self.incident.alarm.name.clone(),
-            outcome: record.outcome.unwrap_or_default(),
-            document,
-            delivered: record.receipts.into_iter().filter(|receipt| !receipt.facts).collect(),
-            undelivered,
-        }
     }
 
     /// Runs a stage and tells the observer.
@@ -557,23 +546,6 @@ impl Run<'_> {
             summary: summary(&result),
         });
         result
-    }
-
-    /// Keeps the record; a store that fails costs the continuation, never the report.
-    async fn keep(&self, record: &Mutex<RunRecord>, stage: Stage, document: Option<&Document>) {
-        // In order: an older state must not be written over a newer one.
-        let _turn = self.saving.lock().await;
-        let kept = {
-            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-            record.stage = stage;
-            if let Some(document) = document {
-                record.document = serde_json::to_value(document).ok();
-            }
-            record.clone()
-        };
-        if let Err(error) = self.services.store.save(&kept).await {
-            self.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
-        }
     }
 }
 

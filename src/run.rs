@@ -264,6 +264,10 @@ pub enum RunEvent {
         cost_usd: Option<f64>,
         /// The share of each agent.
         agents: Vec<AgentShare>,
+        /// Bytes that Logs Insights scanned.
+        insights_bytes: u64,
+        /// The limits that were reached: `cost`, `day_tokens`, `insights_bytes`.
+        tripped: Vec<String>,
     },
 }
 
@@ -374,4 +378,7 @@ pub struct RunRecord {
     /// Where the card of the incident stands that its message belongs to.
     #[serde(default)]
     pub below: Vec<Receipt>,
+    /// Channels that did not take it, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undelivered: Vec<String>,
 }

@@ -33,7 +33,7 @@ class Emulator:
         self.endpoint = endpoint
 
     def received(self, what: str) -> list:
-        """Gives one of the emulator's lists: slack, published, requests or unsupported."""
+        """Gives one of the emulator's lists: slack, published, objects, requests or unsupported."""
         with urllib.request.urlopen(f"{self.endpoint}/emulator/{what}", timeout=10) as answer:
             return json.load(answer)
 

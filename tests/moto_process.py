@@ -1,10 +1,12 @@
-"""Runs moto's server, a stand-in for AWS that we did not write, and makes tables in it as the template describes them."""
+"""Runs moto's server, a stand-in for AWS that we did not write, and makes in it what the function writes to: tables as the
+template describes them, buckets, topics with a queue that listens."""
 
 from __future__ import annotations
 
 import atexit
 import functools
 import itertools
+import json
 import socket
 import subprocess
 import sys
@@ -72,10 +74,10 @@ def throttle(requests: int) -> None:
     urllib.request.urlopen(f"{endpoint()}/throttle?requests={requests}").close()
 
 
-def client():
-    """Gives a DynamoDB client of the server."""
+def client(service: str = "dynamodb"):
+    """Gives a client of the server."""
     return boto3.client(
-        "dynamodb",
+        service,
         endpoint_url=endpoint(),
         region_name="us-east-1",
         aws_access_key_id="test",
@@ -93,6 +95,31 @@ def table() -> str:
     )
     client().update_time_to_live(TableName=name, TimeToLiveSpecification=described["TimeToLiveSpecification"])
     return name
+
+
+def bucket() -> str:
+    """Makes a fresh bucket that encrypts what is put there; gives its name."""
+    name = f"sre-agent-reports-{next(NUMBERS)}"
+    client("s3").create_bucket(Bucket=name)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    client("s3").put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    return name
+
+
+def topic() -> tuple[str, str]:
+    """Makes a fresh topic and a queue that listens to it; gives the topic's ARN and the queue's address."""
+    name = f"sre-agent-topic-{next(NUMBERS)}"
+    arn = client("sns").create_topic(Name=name)["TopicArn"]
+    queue = client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    attributes = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    client("sns").subscribe(TopicArn=arn, Protocol="sqs", Endpoint=attributes["QueueArn"])
+    return arn, queue
+
+
+def messages(queue: str) -> list[str]:
+    """Gives what a topic handed to its queue, as the subscriber reads it."""
+    received = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"])["Message"] for message in received]
 
 
 def items(name: str) -> dict[str, dict]:

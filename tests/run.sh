@@ -9,7 +9,8 @@
 # needs a C++ compiler and is left out without one.
 # The step `sam-local` needs a Docker Engine. It runs where CI=true, and elsewhere only when it is named: there it
 # compiles everything once more, for the folder in which cargo-lambda looks. CI builds into that folder from the start.
-# The step `html` looks at the HTML report in Chromium, where there is one, and keeps pictures in target/test-logs/html.
+# The step `html` looks at the HTML report and the Slack cards in Chromium, where there is one, and keeps pictures in
+# target/test-logs/html and target/test-logs/cards.
 # It needs no AWS account and calls none. Each step's output goes to target/test-logs/.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -173,7 +174,9 @@ validate_template() {
   export __SAM_CLI_APP_DIR="$target/sam"
   mkdir -p "$__SAM_CLI_APP_DIR" && printf '{"lastVersionCheck": %s.0}\n' "$(date +%s)" >"$__SAM_CLI_APP_DIR/metadata.json"
   # --lint is cfn-lint on what SAM makes of the template; the second one reads the template as it stands.
-  "$venv/bin/sam" validate --lint --template template.yaml && "$venv/bin/cfn-lint" template.yaml
+  "$venv/bin/sam" validate --lint --template template.yaml && "$venv/bin/cfn-lint" template.yaml || return 1
+  # The same for each option, with the template's conditions decided.
+  "$python" -m pytest -q -p no:cacheprovider tests/test_template_lint.py
 }
 
 # cargo-lambda only: zig, which its package asks for, links for Lambda's older glibc, and this step links for this machine's.
@@ -244,14 +247,14 @@ if [ -n "$base" ]; then
 fi
 if [ -n "$base" ]; then
   step scenarios 'each scenario agrees with itself' "$python" scenarios/check.py
-  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py tests/test_package.py
-  step sam 'sam validate --lint and cfn-lint' validate_template
+  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py tests/test_template_options.py tests/test_package.py
+  step sam 'sam validate --lint and cfn-lint, for each option of the template' validate_template
   step models "the check of requests against AWS's service models can fail" "$python" -m pytest -q -p no:cacheprovider tests/test_service_model.py
   if [ -n "$built" ]; then
     step boto3 'boto3, a client we did not write, reads from the emulator' try_boto3
     step commands "what the command line asks, held against AWS's service models" "$python" -m pytest -q -p no:cacheprovider tests/test_cli_requests.py
     if [ "$(uname -s)" = Linux ]; then
-      step lambda "the Lambda binary under AWS's runtime interface emulator" "$python" -m pytest -q -p no:cacheprovider tests/rie.py tests/state_table.py tests/storm.py
+      step lambda "the Lambda binary under AWS's runtime interface emulator" "$python" -m pytest -q -p no:cacheprovider tests/rie.py tests/state_table.py tests/destinations.py tests/storm.py
     else
       skip lambda 'the runtime interface emulator is a Linux program'
     fi
@@ -266,11 +269,10 @@ if [ -n "$base" ]; then
       step sam-local "README's sam build and sam local invoke, in Docker" "$python" -m pytest -q -s -p no:cacheprovider tests/sam_local.py
       grep -h -A 1 "^NOT AWS'S IMAGE\|^AWS's own base image" "$logs/sam-local.log" | sed 's/^/  /'
     fi
-    step schema 'every report keeps to docs/report.schema.json' "$python" -m pytest -q -p no:cacheprovider tests/test_report_schema.py
+    step schema "every report keeps to docs/report.schema.json, every Slack message to Slack's limits" "$python" -m pytest -q -p no:cacheprovider tests/test_report_schema.py tests/test_slack_messages.py
     if ! asked_for html; then :
     elif "$python" -c 'import sys; sys.path.insert(0, "tests"); import browser; sys.exit(browser.found() is None)'; then
-      # The pictures of every report stay in target/test-logs/html.
-      step html 'the HTML report in headless Chromium' "$python" -m pytest -q -p no:cacheprovider tests/test_html_report.py
+      step html 'the HTML report and the Slack cards in headless Chromium' "$python" -m pytest -q -p no:cacheprovider tests/test_html_report.py tests/test_slack_cards.py
     else
       skip html 'SKIPPED: no Chromium on this machine (Debian: apt-get install chromium; or set CHROMIUM)'
     fi

@@ -27,6 +27,7 @@ MODELS = {
     "cloudwatch": ("cloudwatch",),
     "lambda": ("lambda",),
     "logs": ("logs",),
+    "s3": ("s3",),
     "servicequotas": ("service-quotas",),
     "sns": ("sns",),
     "ssm": ("ssm",),
@@ -100,7 +101,22 @@ def _members(request: dict, model: ServiceModel, operation: OperationModel, targ
         return _form(request["body"], model, operation), TEXT
     if protocol == "rest-json":
         return _rest(request["body"], operation, path, query), JSON
+    if protocol == "rest-xml":
+        return _object_store(request["body"], operation, path, query), TEXT
     raise Unreadable(f"protocol {protocol} is not read here")
+
+
+def _object_store(body: str, operation: OperationModel, path: str, query: str) -> dict:
+    """Reads a request of S3, whose bodies are the objects themselves. Its SDKs add the operation's name as `x-id`."""
+    fixed = operation.http["requestUri"].partition("?")[2]
+    parameters = [pair for pair in query.split("&") if pair and pair != fixed and not pair.startswith("x-id=")]
+    # An SDK ends the path of a bucket with a slash.
+    bare = path if path.count("/") > 1 and not path.endswith("/") else path.rstrip("/")
+    sent = _rest("", operation, bare, "&".join(parameters))
+    payload = operation.input_shape.serialization.get("payload")
+    if body and payload is None:
+        raise Unreadable("a body of an operation that takes none")
+    return sent | ({payload: body} if body else {})
 
 
 def _parsed(text: str):
@@ -137,10 +153,11 @@ def _rest(body: str, operation: OperationModel, path: str, query: str) -> dict:
     sent = {names.get(name, name): value for name, value in sent.items()}
     if unknown and shape is None:
         raise Unreadable(f"members {unknown} of an operation without input")
-    pattern, uri = [], operation.http["requestUri"]
+    pattern, uri = [], operation.http["requestUri"].partition("?")[0]
     for part in re.split(r"(\{[^}]+\})", uri):
         label = part.strip("{}+")
-        pattern.append(f"(?P<{label}>[^/]+)" if part.startswith("{") else re.escape(part))
+        greedy = ".+" if part.endswith("+}") else "[^/]+"
+        pattern.append(f"(?P<{label}>{greedy})" if part.startswith("{") else re.escape(part))
     fits = re.fullmatch("".join(pattern), path)
     if not fits:
         raise Unreadable(f"path {path} instead of {uri}")
@@ -296,7 +313,8 @@ def _of_scalar(shape: Shape, value, path: str, wire: Wire) -> Iterator[str]:
             yield f"{path}: {_shown(value)} is no blob"
             return
         try:
-            data = base64.b64decode(value, validate=True) if isinstance(value, str) else value
+            is_encoded = isinstance(value, str) and wire is not TEXT
+            data = base64.b64decode(value, validate=True) if is_encoded else value
         except binascii.Error:
             yield f"{path}: it is no base64"
             return

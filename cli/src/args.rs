@@ -13,8 +13,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use sre_agent::clock::Timestamp;
 
 use help::{
-    AFTER_DEMO, AFTER_DIAGNOSE, AFTER_DOCTOR, AFTER_EMULATE, AFTER_HELP, AFTER_IAM_POLICY, AFTER_INVESTIGATE,
-    AFTER_MODELS, AFTER_REPLAY, AFTER_SCHEMA, AFTER_SHOW,
+    AFTER_ASK, AFTER_DEMO, AFTER_DIAGNOSE, AFTER_DOCTOR, AFTER_EMULATE, AFTER_HELP, AFTER_IAM_POLICY,
+    AFTER_INVESTIGATE, AFTER_MODELS, AFTER_REPLAY, AFTER_SCHEMA, AFTER_SHOW,
 };
 
 /// Investigate `CloudWatch` alarms: facts first, a cause only where the data shows it
@@ -79,9 +79,12 @@ pub(crate) enum Command {
     /// Investigate an alarm that went off before, as of then
     #[command(after_help = AFTER_REPLAY)]
     Replay(Replay),
-    /// Print a report that was kept as JSON: as card, plain text, Markdown, HTML or JSON
+    /// Print a kept report by run id or file: as card, plain text, Markdown, HTML or JSON
     #[command(after_help = AFTER_SHOW)]
     Show(Show),
+    /// Answer a question about a run from the evidence that was kept of it
+    #[command(after_help = AFTER_ASK)]
+    Ask(Ask),
     /// Print the JSON Schema of the report
     #[command(after_help = AFTER_SCHEMA)]
     Schema,
@@ -239,12 +242,43 @@ pub(crate) struct Replay {
 /// `show`
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// File with the report, or - for standard input
-    #[arg(value_name = "FILE")]
-    pub(crate) report: PathBuf,
+    /// Id of the run, as a card's footer has it; or a file with the report, or - for standard input
+    #[arg(value_name = "RUN|FILE")]
+    pub(crate) report: String,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Card)]
     pub(crate) format: Format,
+    /// Where reports are kept.
+    #[command(flatten)]
+    pub(crate) stored: Stored,
+}
+
+/// Where reports are kept.
+#[derive(Debug, Args)]
+pub(crate) struct Stored {
+    /// Bucket that reports are kept in [default: SRE_AGENT_REPORT_BUCKET]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bucket: Option<String>,
+    /// How many days back the run is looked for
+    #[arg(long, value_name = "N", default_value_t = 92, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub(crate) days: u32,
+}
+
+/// `ask`
+#[derive(Debug, Args)]
+pub(crate) struct Ask {
+    /// Id of the run, as a card's footer has it; or a file with the report, or - for standard input
+    #[arg(long, value_name = "RUN|FILE")]
+    pub(crate) run: String,
+    /// The question, in plain words
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) question: String,
+    /// With --scenario: be the model; the question appears in this folder
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) model_by_hand: Option<PathBuf>,
+    /// Where reports are kept.
+    #[command(flatten)]
+    pub(crate) stored: Stored,
 }
 
 /// How a report is printed.
@@ -369,7 +403,8 @@ const USED: &[(&str, &[&str])] = &[
         &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"],
     ),
     ("replay", &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"]),
-    ("show", &[]),
+    ("show", &["profile", "region"]),
+    ("ask", &["profile", "region", "scenario", "depth", "provider", "model", "max_cost", "json", "quiet"]),
     ("schema", &[]),
     ("doctor", &["profile", "region", "scenario", "provider", "model", "json", "quiet"]),
     ("models", &["profile", "region", "scenario", "model", "json", "quiet"]),

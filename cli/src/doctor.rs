@@ -8,7 +8,7 @@ use sre_agent::alarm::AlarmState;
 use sre_agent::aws::{self, DynamoDbStore, SnsChannel};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::delivery::slack::{BotToken, SlackApi, SlackBot};
-use sre_agent::delivery::{Kind, Posting, Webhook, deliver_all};
+use sre_agent::delivery::{Posting, Webhook, deliver_all};
 use sre_agent::doctor::surroundings::{self, SeenBot, SeenChannel, Unheard};
 use sre_agent::doctor::{Check, Examination, Level};
 use sre_agent::report::readers::LogQuotes;
@@ -100,7 +100,7 @@ async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
     let posted = if post {
         deliver_all(
             &configured.channels,
-            Posting { document: &test_message(place), kind: Kind::Notice, already: &[], incident: &[] },
+            Posting::notice(&test_message(place), &[]),
             Deadline::after(POST_TIME),
             &Observer::new(Vec::new()),
         )
@@ -184,6 +184,7 @@ fn test_message(place: &Place) -> Document {
         details: Vec::new(),
         log_quotes: LogQuotes::default(),
         data: json!({ "test": true }),
+        kept: None,
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn run(asked: Emulate) -> Result<Ending, Failure> {
     }
     // Programs wait for this line, so it comes first and stays as it is.
     say(false, format_args!("listening on {endpoint}"));
-    say(false, instructions(local.emulator.scenario(), &endpoint, &local.findings_topic()));
+    say(false, instructions(local.emulator.scenario(), &endpoint, &local.topic("sre-agent-findings")));
     if let Some(folder) = &asked.trouble.model_by_hand {
         say(false, format_args!("The model is played by hand: questions appear in {}", folder.display()));
     }

@@ -49,10 +49,10 @@ impl LocalAws {
         Ok(LocalAws { emulator, sdk })
     }
 
-    /// Returns the topic that findings go to; every topic of the account exists in the emulator.
-    pub(crate) fn findings_topic(&self) -> String {
+    /// Returns a topic of the account; every one exists in the emulator.
+    pub(crate) fn topic(&self, name: &str) -> String {
         let scenario = self.emulator.scenario();
-        format!("arn:aws:sns:{}:{}:sre-agent-findings", scenario.region(), scenario.account())
+        format!("arn:aws:sns:{}:{}:{name}", scenario.region(), scenario.account())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Standard output carries the result and nothing else; everything that is said on the way goes to standard error.
 
 mod args;
+mod ask;
 mod demo;
 mod diagnose;
 mod doctor;
@@ -18,6 +19,7 @@ mod progress;
 mod prompt;
 mod replay;
 mod show;
+mod stored;
 mod survey;
 mod wiring;
 
@@ -50,7 +52,8 @@ async fn run(command: Command, shared: &Shared) -> Result<Ending, Failure> {
         Command::Demo(demo) => demo::run(demo, shared).await,
         Command::Replay(replay) => replay::run(replay, shared).await,
         Command::Investigate(investigate) => investigate::run(investigate, shared).await,
-        Command::Show(asked) => show::run(&asked),
+        Command::Show(asked) => show::run(&asked, shared).await,
+        Command::Ask(asked) => ask::run(&asked, shared).await,
         Command::Schema => show::schema(),
         Command::Doctor(doctor) => doctor::run(&doctor, shared).await,
         Command::Models => models::run(shared).await,

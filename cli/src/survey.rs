@@ -11,7 +11,7 @@ use sre_agent::doctor::surroundings::SeenDocument;
 use sre_agent::doctor::{Account, Identity, Seen, SeenKey};
 use sre_agent::evidence::{MetricId, Statistic, Status};
 use sre_agent::gather::Telemetry;
-use sre_agent::gather::telemetry::{LogRequest, MetricQuery, MetricsRequest};
+use sre_agent::gather::telemetry::{LogRequest, LogsQuery, MetricQuery, MetricsRequest};
 use sre_agent::incident::Window;
 use sre_agent::model::catalogue;
 use sre_agent::model::{
@@ -173,13 +173,22 @@ impl Place {
                 answer => Some(answer.map(drop)),
             }
         };
-        let (tags, alarm, series, listed, found, lines, state, callers) = tokio::join!(
+        // On a group that does not exist, because a query of one that does would cost.
+        let query = LogsQuery {
+            groups: vec!["sre-agent-doctor-probe".to_owned()],
+            query: "limit 1".to_owned(),
+            window,
+            limit: 1,
+        };
+        let (tags, alarm, series, listed, found, lines, started, queries, state, callers) = tokio::join!(
             tags,
             telemetry.alarm("sre-agent-doctor-probe"),
             telemetry.metrics(&metrics),
             telemetry.list_metrics(&metric),
             telemetry.log_group(&group),
             telemetry.log_events(&logs),
+            telemetry.query_logs(&query),
+            telemetry.try_queries(),
             telemetry.function(function),
             telemetry.callers(function),
         );
@@ -189,6 +198,7 @@ impl Place {
             ("cloudwatch:ListMetrics", listed.map(drop)),
             ("logs:DescribeLogGroups", found.map(drop)),
             ("logs:FilterLogEvents", lines.map(drop)),
+            ("logs:StartQuery", started.map(drop)),
             ("lambda:ListVersionsByFunction", state.map(drop)),
             // Two calls; the one that fails names itself.
             (
@@ -196,6 +206,7 @@ impl Place {
                 callers.map(drop),
             ),
         ];
+        tried.extend(queries);
         tried.extend(tags.map(|answer| ("cloudwatch:ListTagsForResource", answer)));
         tried
     }

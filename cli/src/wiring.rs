@@ -70,7 +70,7 @@ impl Settings {
     }
 
     /// Reads the document and the variables as the Lambda does.
-    async fn of_environment(sdk: &SdkConfig) -> Result<Self, Failure> {
+    pub(crate) async fn of_environment(sdk: &SdkConfig) -> Result<Self, Failure> {
         let (named, variables): (Vec<_>, Vec<_>) = environment::variables()
             .into_iter()
             .filter(|(name, _)| name.starts_with(PREFIX))
@@ -98,7 +98,13 @@ impl Settings {
             self.set("SRE_AGENT_SLACK_CHANNEL", "");
         }
         self.slack = Some(local.emulator.endpoint());
-        self.set("SRE_AGENT_FINDINGS_TOPIC_ARN", &local.findings_topic());
+        self.set("SRE_AGENT_FINDINGS_TOPIC_ARN", &local.topic("sre-agent-findings"));
+        let chat = "SRE_AGENT_AMAZON_Q_TOPIC_ARN";
+        let is_told = self.variables.iter().any(|(name, value)| name == chat && !value.trim().is_empty())
+            || self.document.as_ref().is_some_and(|(_, text)| text.contains("amazon_q"));
+        if is_told {
+            self.set(chat, &local.topic("sre-agent-chat"));
+        }
         self.set("SRE_AGENT_PROVIDER", "bedrock");
         // The emulator has no tables.
         self.set("SRE_AGENT_STATE_TABLE", "");
@@ -178,7 +184,7 @@ pub(crate) fn no_region() -> Failure {
 }
 
 /// Loads Region, credentials and endpoint as every AWS tool does, with what was typed before everything else.
-async fn account(shared: &Shared) -> SdkConfig {
+pub(crate) async fn account(shared: &Shared) -> SdkConfig {
     let given = |option: &Option<String>| option.clone().filter(|text| !text.trim().is_empty());
     aws::load_profile(given(&shared.profile), given(&shared.region)).await
 }

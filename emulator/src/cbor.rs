@@ -13,6 +13,8 @@ use serde_json::Value;
 pub(crate) enum Cbor {
     /// Text string.
     Text(String),
+    /// Byte string.
+    Bytes(Vec<u8>),
     /// Integer.
     Integer(i64),
     /// Double, always 64 bits wide.
@@ -59,6 +61,10 @@ fn write(value: &Cbor, out: &mut Vec<u8>) {
         Cbor::Text(text) => {
             head(3, text.len() as u64, out);
             out.extend_from_slice(text.as_bytes());
+        }
+        Cbor::Bytes(bytes) => {
+            head(2, bytes.len() as u64, out);
+            out.extend_from_slice(bytes);
         }
         Cbor::Integer(number) if *number < 0 => head(1, number.unsigned_abs() - 1, out),
         Cbor::Integer(number) => head(0, number.unsigned_abs(), out),
@@ -182,10 +188,12 @@ mod tests {
             ("c", Cbor::Integer(-500)),
             ("d", Cbor::Double(1.0)),
             ("e", Cbor::Time(Timestamp::from_second(70_000).unwrap())),
+            ("f", Cbor::Bytes(vec![7, 8])),
         ]);
         let expected = [
-            0xa5, 0x61, b'a', 0x17, 0x61, b'b', 0x18, 24, 0x61, b'c', 0x39, 0x01, 0xf3, 0x61, b'd', 0xfb,
-            0x3f, 0xf0, 0, 0, 0, 0, 0, 0, 0x61, b'e', 0xc1, 0x1a, 0x00, 0x01, 0x11, 0x70,
+            0xa6, 0x61, b'a', 0x17, 0x61, b'b', 0x18, 24, 0x61, b'c', 0x39, 0x01, 0xf3, 0x61, b'd', 0xfb,
+            0x3f, 0xf0, 0, 0, 0, 0, 0, 0, 0x61, b'e', 0xc1, 0x1a, 0x00, 0x01, 0x11, 0x70, 0x61, b'f', 0x42,
+            7, 8,
         ];
         assert_eq!(encoded(&value), expected);
     }

@@ -1,11 +1,13 @@
 //! CloudWatch: metrics and alarms, over Smithy rpc-v2-cbor.
 //!
 //! Answered: `GetMetricData` (metric queries, no expressions), `ListMetrics`, `DescribeAlarms`, `DescribeAlarmHistory`,
-//! `DescribeAlarmsForMetric`, `ListTagsForResource` (of alarms). Every other operation is refused.
+//! `DescribeAlarmsForMetric`, `ListTagsForResource` (of alarms), `GetMetricWidgetImage` (lines over time). Every other
+//! operation is refused.
 
 mod alarms;
 mod metric_data;
 mod metric_list;
+mod widget_image;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,6 +25,7 @@ pub(crate) fn answer(
 ) -> Result<Cbor, Failure> {
     match operation {
         "GetMetricData" => metric_data::get_metric_data(scenario, paging, input),
+        "GetMetricWidgetImage" => widget_image::get_metric_widget_image(scenario, input),
         "ListMetrics" => metric_list::list_metrics(scenario, paging, input),
         "DescribeAlarms" => alarms::describe_alarms(scenario, input),
         "DescribeAlarmHistory" => alarms::describe_alarm_history(scenario, input),

@@ -14,7 +14,9 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, Fault};
 use crate::bedrock::{Bedrock, BedrockOptions, ConverseCall, ModelBehaviour};
 use crate::front::{self, Shared};
+use crate::logs::{Insights, QueryEnd};
 use crate::recorder::{Received, Recorder};
+use crate::s3::{Buckets, StoredObject};
 use crate::scenario::{Paging, Scenario};
 use crate::slack::{self, Slack, SlackMessage, SlackOptions, SlackRefusal};
 use crate::sns::{Outbox, Published};
@@ -41,10 +43,14 @@ pub struct Options {
     pub bedrock: BedrockOptions,
     /// How Slack behaves.
     pub slack: SlackOptions,
+    /// How queries of Logs Insights end.
+    pub queries: QueryEnd,
     /// Page sizes instead of the scenario's.
     pub paging: Option<Paging>,
     /// Time that each answer of AWS and of Slack takes; a model's has its own in `bedrock`.
     pub latency: Duration,
+    /// Regions of buckets that do not lie in the scenario's; an empty one says that there is no such bucket.
+    pub buckets: BTreeMap<String, String>,
 }
 
 impl Default for Options {
@@ -57,8 +63,10 @@ impl Default for Options {
             models: BTreeMap::new(),
             bedrock: BedrockOptions::default(),
             slack: SlackOptions::default(),
+            queries: QueryEnd::default(),
             paging: None,
             latency: Duration::ZERO,
+            buckets: BTreeMap::new(),
         }
     }
 }
@@ -110,7 +118,9 @@ impl Emulator {
             recorder: Recorder::new(),
             latency: options.latency,
             outbox: Outbox::default(),
+            buckets: Buckets::new(options.buckets),
             slack: Slack::new(options.slack, scenario.as_of().as_second()),
+            insights: Insights::new(options.queries),
             bedrock,
             scenario,
             stopping: stopping.clone(),
@@ -156,6 +166,11 @@ impl Emulator {
     /// Returns what SNS took.
     pub fn published(&self) -> Vec<Published> {
         self.shared.outbox.published()
+    }
+
+    /// Returns what S3 holds.
+    pub fn objects(&self) -> Vec<StoredObject> {
+        self.shared.buckets.objects()
     }
 
     /// Returns what Slack took.

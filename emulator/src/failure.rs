@@ -58,6 +58,8 @@ pub(crate) enum Protocol {
     Json,
     /// restJson 1.
     RestJson,
+    /// restXml, as S3 speaks it.
+    RestXml,
     /// awsQuery: forms in, XML of the service's namespace out.
     Query {
         /// The namespace.
@@ -116,6 +118,17 @@ impl Protocol {
                 body: json!({"Type": if error.status < 500 { "User" } else { "Service" }, "message": error.message})
                     .to_string()
                     .into_bytes(),
+            },
+            Self::RestXml => Answer {
+                status: error.status,
+                headers: vec![content_type("application/xml"), id_header],
+                body: format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message>\
+                     <RequestId>{request_id}</RequestId></Error>",
+                    error.code,
+                    percent::xml_text(&error.message),
+                )
+                .into_bytes(),
             },
             Self::Query { namespace } => Answer {
                 status: error.status,

@@ -25,6 +25,7 @@ use crate::logs;
 use crate::page;
 use crate::percent;
 use crate::recorder::{Received, Recorder};
+use crate::s3::{self, Buckets};
 use crate::scenario::{Paging, Scenario, uuid};
 use crate::service_quotas;
 use crate::slack::{Reply, Slack};
@@ -46,8 +47,10 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     pub(crate) recorder: Recorder,
     pub(crate) outbox: Outbox,
+    pub(crate) buckets: Buckets,
     pub(crate) bedrock: Bedrock,
     pub(crate) slack: Slack,
+    pub(crate) insights: logs::Insights,
     /// Becomes true when the emulator stops; hanging requests end then.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -65,6 +68,7 @@ enum Target {
     ServiceQuotas { operation: String },
     Sns { form: Vec<(String, String)> },
     Sts { form: Vec<(String, String)> },
+    S3(s3::Request),
     Lambda(lambda::Request),
     ApiGateway(apigateway::Request),
     Converse { model_id: String },
@@ -161,6 +165,9 @@ fn target(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8
     if let ("GET", Some(list)) = (method, path.strip_prefix("/emulator/")) {
         return Target::Own { list: list.to_owned() };
     }
+    if let Some(request) = s3::Request::of(method, path, query, headers) {
+        return Target::S3(request);
+    }
     if path == "/slack" && method == "GET" {
         return Target::SlackPage;
     }
@@ -231,9 +238,14 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
             call("cloudwatch", operation, Protocol::Cbor, arn)
         }
         Target::Logs { operation } => {
-            let group = named("logGroupName").or_else(|| named("logGroupIdentifier")).unwrap_or_default();
-            let resource = place("logs", format!("log-group:{group}:log-stream:"));
-            call("logs", operation, Protocol::Json, Some(resource))
+            let body: Value = serde_json::from_slice(body).unwrap_or_default();
+            // Of a query that names several groups the first; a query itself is no resource.
+            let members =
+                ["/logGroupName", "/logGroupIdentifier", "/logGroupNames/0", "/logGroupIdentifiers/0"];
+            let group = members.iter().find_map(|member| body.pointer(member)?.as_str()).unwrap_or_default();
+            let is_of_group = !matches!(operation.as_str(), "GetQueryResults" | "StopQuery");
+            let resource = is_of_group.then(|| place("logs", format!("log-group:{group}:log-stream:")));
+            call("logs", operation, Protocol::Json, resource)
         }
         Target::Ssm { operation } => {
             let resource = ssm::arn(scenario, &named("Name").unwrap_or_default());
@@ -250,6 +262,10 @@ fn call(scenario: &Scenario, target: &Target, body: &[u8]) -> Option<Call> {
             let protocol = Protocol::Query { namespace: sts::NAMESPACE };
             call("sts", action.unwrap_or("(none)"), protocol, None)
         }
+        Target::S3(request) => Call {
+            action: request.action(),
+            ..call("s3", request.operation, Protocol::RestXml, Some(request.resource()))
+        },
         Target::ServiceQuotas { operation } => call("servicequotas", operation, Protocol::Json, None),
         Target::ControlPlane(request) => {
             let resource = request.operation.resource(scenario.region(), scenario.account());
@@ -357,6 +373,7 @@ enum Output {
     Cbor(cbor::Cbor),
     Json(Value),
     Xml(String),
+    Whole(Answer),
 }
 
 impl Output {
@@ -364,6 +381,7 @@ impl Output {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let id = header("x-amzn-requestid", request_id);
         match self {
+            Self::Whole(answer) => answer,
             Self::Cbor(value) => Answer {
                 status: 200,
                 headers: vec![
@@ -376,7 +394,7 @@ impl Output {
             Self::Json(value) => {
                 let kind = match call.protocol {
                     Protocol::Json => "application/x-amz-json-1.1",
-                    Protocol::RestJson | Protocol::Cbor | Protocol::Query { .. } => "application/json",
+                    _ => "application/json",
                 };
                 Answer {
                     status: 200,
@@ -388,7 +406,7 @@ impl Output {
                 let operation = &call.operation;
                 let namespace = match call.protocol {
                     Protocol::Query { namespace } => namespace,
-                    Protocol::Cbor | Protocol::Json | Protocol::RestJson => "",
+                    _ => "",
                 };
                 let body = format!(
                     "<{operation}Response xmlns=\"{namespace}\">\
@@ -421,7 +439,7 @@ fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) ->
             cloudwatch::answer(scenario, paging, operation, input).map(Output::Cbor)
         }
         Target::Logs { operation } => {
-            logs::answer(scenario, paging, operation, json_body()?).map(Output::Json)
+            logs::answer(scenario, paging, &shared.insights, operation, json_body()?).map(Output::Json)
         }
         Target::Ssm { operation } => {
             let host = headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or("127.0.0.1");
@@ -433,6 +451,7 @@ fn result(shared: &Shared, target: &Target, headers: &HeaderMap, body: &[u8]) ->
         }
         Target::Sns { form } => shared.outbox.answer(scenario, form).map(Output::Xml),
         Target::Sts { form } => sts::answer(scenario, form).map(Output::Xml),
+        Target::S3(request) => shared.buckets.answer(scenario, request, headers, body).map(Output::Whole),
         Target::ControlPlane(request) => {
             control_plane::answer(shared.bedrock.offer(), paging, request).map(Output::Json)
         }
@@ -458,7 +477,7 @@ fn signed(protocol: Protocol, headers: &HeaderMap) -> Result<(), Failure> {
         return Ok(());
     }
     let code = match protocol {
-        Protocol::Query { .. } => "MissingAuthenticationToken",
+        Protocol::Query { .. } | Protocol::RestXml => "MissingAuthenticationToken",
         Protocol::Cbor | Protocol::Json | Protocol::RestJson => "MissingAuthenticationTokenException",
     };
     Err(Failure::service(403, code, "Missing Authentication Token"))
@@ -478,6 +497,7 @@ fn denied(scenario: &Scenario, call: &Call) -> ServiceError {
         Protocol::Cbor | Protocol::RestJson => (403, "AccessDeniedException"),
         Protocol::Json => (400, "AccessDeniedException"),
         Protocol::Query { .. } => (403, "AuthorizationError"),
+        Protocol::RestXml => (403, "AccessDenied"),
     };
     ServiceError { status, code, message }
 }
@@ -488,6 +508,7 @@ fn throttled(call: &Call) -> ServiceError {
         (Protocol::RestJson, _) => (429, "TooManyRequestsException", "Rate exceeded"),
         (Protocol::Json, "servicequotas") => (400, "TooManyRequestsException", "Rate exceeded"),
         (Protocol::Query { .. }, _) => (400, "Throttling", "Rate exceeded"),
+        (Protocol::RestXml, _) => (503, "SlowDown", "Please reduce your request rate."),
         (Protocol::Cbor | Protocol::Json, _) => (400, "ThrottlingException", "Rate exceeded"),
     };
     ServiceError { status, code, message: message.to_owned() }
@@ -500,14 +521,14 @@ fn internal_error(call: &Call) -> ServiceError {
         (Protocol::Json, "ssm") => "InternalServerError",
         (Protocol::Json, "servicequotas") | (Protocol::RestJson, _) => "ServiceException",
         (Protocol::Json, _) => "ServiceUnavailableException",
-        (Protocol::Query { .. }, _) => "InternalError",
+        (Protocol::Query { .. } | Protocol::RestXml, _) => "InternalError",
     };
     ServiceError { status: 500, code, message: "The service had an internal error.".to_owned() }
 }
 
 fn overloaded(call: &Call) -> ServiceError {
     let code = match call.protocol {
-        Protocol::Query { .. } => "ServiceUnavailable",
+        Protocol::Query { .. } | Protocol::RestXml => "ServiceUnavailable",
         Protocol::Cbor | Protocol::Json | Protocol::RestJson => "ServiceUnavailableException",
     };
     ServiceError {
@@ -535,9 +556,12 @@ fn own(shared: &Shared, list: &str) -> Answer {
     let list = match list {
         "slack" => json!(shared.slack.messages()),
         "published" => json!(shared.outbox.published()),
+        "objects" => json!(shared.buckets.objects()),
         "requests" => json!(shared.recorder.requests()),
         "unsupported" => json!(shared.recorder.unsupported()),
-        _ => return plain(404, "emulator: the lists are slack, published, requests and unsupported"),
+        _ => {
+            return plain(404, "emulator: the lists are slack, published, objects, requests and unsupported");
+        }
     };
     Answer {
         status: 200,

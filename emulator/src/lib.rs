@@ -22,6 +22,7 @@ mod logs;
 mod page;
 mod percent;
 mod recorder;
+mod s3;
 mod scenario;
 mod service_quotas;
 mod slack;
@@ -37,7 +38,9 @@ pub use bedrock::{
     ScriptedAnswer, Status, Turns,
 };
 pub use emulator::{Emulator, EmulatorError, Options};
+pub use logs::QueryEnd;
 pub use recorder::Received;
+pub use s3::StoredObject;
 pub use scenario::{Paging, Scenario, ScenarioError};
 pub use slack::{
     Slack, SlackBreak, SlackFile, SlackMembership, SlackMessage, SlackOptions, SlackRefusal, SlackVersion,

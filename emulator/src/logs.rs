@@ -1,8 +1,9 @@
-//! CloudWatch Logs, over awsJson 1.1: `DescribeLogGroups`, `DescribeLogStreams` and `FilterLogEvents`.
-//!
-//! Every other operation is refused, Logs Insights among them.
+//! CloudWatch Logs, over awsJson 1.1: `DescribeLogGroups`, `DescribeLogStreams`, `FilterLogEvents`, and queries of Logs
+//! Insights. Every other operation is refused.
 
 mod filter_pattern;
+mod insights;
+mod query;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,6 +12,9 @@ use crate::failure::Failure;
 use crate::input;
 use crate::logs::filter_pattern::FilterPattern;
 use crate::page::{self, Pager, short_digest};
+pub(crate) use insights::Insights;
+pub use insights::QueryEnd;
+
 use crate::scenario::{LogClass, LogEvent, LogGroup, Paging, Scenario};
 
 /// Events of at most this many bytes are on one page.
@@ -22,6 +26,7 @@ const BACKWARDS_SINCE: i64 = 1_704_067_200_000;
 pub(crate) fn answer(
     scenario: &Scenario,
     paging: &Paging,
+    insights: &Insights,
     operation: &str,
     input: Value,
 ) -> Result<Value, Failure> {
@@ -29,6 +34,9 @@ pub(crate) fn answer(
         "DescribeLogGroups" => describe_log_groups(scenario, input),
         "DescribeLogStreams" => describe_log_streams(scenario, input),
         "FilterLogEvents" => filter_log_events(scenario, paging, input),
+        "StartQuery" => insights.start(scenario, input),
+        "GetQueryResults" => insights.results(input),
+        "StopQuery" => insights.stop(input),
         other => Err(Failure::unsupported(format!("operation logs:{other}"))),
     }
 }

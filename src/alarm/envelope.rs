@@ -229,7 +229,9 @@ fn manual(object: &Map<String, Value>) -> WakeUp {
     let question = match object.get("question") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.chars().count() <= MOST_QUESTION_CHARACTERS => {
-            Some(text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+            let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+            Some(words.join(" ")).filter(|text| !text.is_empty())
         }
         Some(_) => {
             return WakeUp::ignored(format!(

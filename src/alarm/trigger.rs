@@ -11,8 +11,11 @@ use serde_json::{Map, Value};
 
 use super::{Comparison, DerivedTrigger, LogTrigger, MetricTrigger, MissingData, Trigger};
 
-/// Longest expression that is kept; `CloudWatch` takes 2,048 characters for a query.
+/// Longest expression that is kept; `CloudWatch` takes 2,048 characters for a query of metrics.
 const MOST_EXPRESSION: usize = 2_048;
+
+/// Longest query of logs that is kept; `CloudWatch` takes no longer one.
+const MOST_QUERY: usize = 10_000;
 
 /// One entry of `Metrics`.
 struct Entry {
@@ -227,10 +230,13 @@ fn log(definition: &Map<String, Value>, raw: &str) -> Option<Trigger> {
     let groups = either(query, "LogGroupIdentifiers", "logGroupIdentifiers").and_then(Value::as_array);
     let groups: Vec<String> =
         groups.into_iter().flatten().filter_map(Value::as_str).map(group_name).collect();
-    let text = either(query, "QueryString", "queryString").and_then(Value::as_str).unwrap_or_default();
+    let text = |upper: &str, lower: &str, most: usize| -> String {
+        either(query, upper, lower).and_then(Value::as_str).unwrap_or_default().chars().take(most).collect()
+    };
     Some(Trigger::Log(LogTrigger {
         groups,
-        query: text.chars().take(MOST_EXPRESSION).collect(),
+        query: text("QueryString", "queryString", MOST_QUERY),
+        aggregation: text("AggregationExpression", "aggregationExpression", MOST_EXPRESSION),
         raw: raw.to_owned(),
     }))
 }

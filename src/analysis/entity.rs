@@ -155,6 +155,7 @@ impl Entity<'_> {
             }
             Body::Change(_)
             | Body::Logs(_)
+            | Body::Rows(_)
             | Body::Series(_)
             | Body::Nothing
             | Body::Fact(_)
@@ -187,6 +188,7 @@ pub(crate) fn logs<'a>(
     readings.ledger.items().iter().filter_map(move |evidence| match &evidence.body {
         Body::Logs(logs) if evidence.window.start >= start => Some((evidence, logs)),
         Body::Logs(_)
+        | Body::Rows(_)
         | Body::Series(_)
         | Body::Nothing
         | Body::Change(_)

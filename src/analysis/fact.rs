@@ -13,7 +13,7 @@ use crate::analysis::timeline::{is_telling, message_of};
 use crate::clock::Timestamp;
 use crate::evidence::log_lines::TemplateTrend;
 use crate::evidence::text::{clock_time, moment, number, second};
-use crate::evidence::{Body, Evidence, Fact, FactKind, LogTemplate};
+use crate::evidence::{Body, Evidence, Fact, FactKind, LineCount, LogLines, LogTemplate};
 use crate::id::EvidenceId;
 use crate::redact::Redacted;
 
@@ -270,7 +270,7 @@ pub(crate) fn new_templates(
             let streams: Vec<&str> =
                 forms.iter().filter(|(form, _)| fits(form, template)).map(|(_, stream)| *stream).collect();
             let only = only_entity(&streams, entities);
-            let mut fact = first_seen(readings, template, first_at, evidence, read.complete);
+            let mut fact = first_seen(readings, template, first_at, evidence, read);
             // Where nobody else served anything, standing in one version's streams alone means nothing.
             let others = only.map(|entity| (entity, others_since(entity, entities, first_at)));
             if let Some((entity, there)) =
@@ -305,15 +305,19 @@ fn first_seen(
     template: &LogTemplate,
     first_at: Timestamp,
     evidence: &Evidence,
-    complete: bool,
+    read: &LogLines,
 ) -> Derived {
     let id = &evidence.id;
     let mut inputs = vec![id.clone()];
     let mut formula =
         format!("first line of the template in {id}; count of its lines against the baseline windows");
-    let at_least = if complete { "" } else { "at least " };
     let count = template.incident_count;
-    let lines = if count == 1 { "line" } else { "lines" };
+    let lines = match read.counted {
+        _ if read.complete => format!("{count} {}", if count == 1 { "line" } else { "lines" }),
+        // How many of those that were not read hold the same text, nobody knows.
+        Some(LineCount { total, read, .. }) => format!("{count} of {read} lines read, of {total} in all"),
+        None => format!("at least {count} {}", if count == 1 { "line" } else { "lines" }),
+    };
     let message = message_of(template);
     let (title, text) = if template.trend == TemplateTrend::New {
         let mut before = "none in the baseline".to_owned();
@@ -326,12 +330,10 @@ fn first_seen(
             };
         }
         let time = clock_second(first_at);
-        ("new log message", format!("First seen {time}, {before}: \"{message}\", {at_least}{count} {lines}"))
+        ("new log message", format!("First seen {time}, {before}: \"{message}\", {lines}"))
     } else {
         let expected = number(template.expected);
-        let text = format!(
-            "More than usual: \"{message}\", {at_least}{count} {lines} where {expected} were expected"
-        );
+        let text = format!("More than usual: \"{message}\", {lines} where {expected} were expected");
         ("more frequent log message", text)
     };
     Derived::new(FactKind::LogTemplate, title, &text, formula, inputs)
@@ -354,6 +356,7 @@ fn searched_before<'a>(
             (its_words && (logs.complete || newest.is_some())).then_some((evidence, newest))
         }
         Body::Logs(_)
+        | Body::Rows(_)
         | Body::Series(_)
         | Body::Nothing
         | Body::Change(_)

@@ -288,6 +288,7 @@ impl<'a> Readings<'a> {
             Body::Series(_)
             | Body::Nothing
             | Body::Logs(_)
+            | Body::Rows(_)
             | Body::Change(_)
             | Body::Fact(_)
             | Body::Alarm(_) => None,

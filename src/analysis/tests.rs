@@ -178,6 +178,7 @@ impl Case {
             pattern: String::new(),
             lines,
             complete: true,
+            counted: None,
             templates,
         };
         let window = self.incident.window;
@@ -509,6 +510,7 @@ fn a_search_of_the_weeks_before_says_whether_the_error_is_really_new() {
             pattern: "\"Cannot read properties of undefined\"".into(),
             lines: earlier,
             complete: true,
+            counted: None,
             templates: vec![],
         };
         case.push(Source::Logs, "before", window, Status::Found, Body::Logs(logs));

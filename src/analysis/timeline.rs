@@ -139,6 +139,7 @@ fn changes(readings: &Readings<'_>) -> Vec<TimelineEntry> {
         }
         Body::Change(_)
         | Body::Logs(_)
+        | Body::Rows(_)
         | Body::Series(_)
         | Body::Nothing
         | Body::Fact(_)

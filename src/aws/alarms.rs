@@ -9,6 +9,7 @@ use aws_sdk_cloudwatch::types::{
     StateValue, Tag,
 };
 use aws_smithy_types::DateTime;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::cloudwatch::{from_dimensions, from_metric};
@@ -18,6 +19,7 @@ use crate::alarm::{
     Alarm, AlarmSnapshot, AlarmState, Comparison, LogTrigger, MetricTrigger, Place, Trigger, trigger,
 };
 use crate::clock::Timestamp;
+use crate::doctor::load::History;
 use crate::evidence::MetricId;
 use crate::gather::telemetry::TelemetryError;
 
@@ -94,6 +96,9 @@ pub struct Firing {
     pub reason: String,
 }
 
+/// How long CloudWatch keeps an alarm's history.
+const HISTORY_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// Pages of a hundred items of history that are read at most.
 const HISTORY_PAGES: usize = 20;
 
@@ -114,6 +119,34 @@ pub(super) async fn firings(client: &Client, name: &str) -> Result<Vec<Firing>, 
         found.extend(page.alarm_history_items().iter().filter_map(firing));
     }
     Ok(found)
+}
+
+/// Lists when any alarm went off in the last 30 days, up to two thousand changes of state.
+pub(super) async fn history(client: &Client) -> Result<History, TelemetryError> {
+    let mut history = History { firings: Vec::new(), read: HISTORY_KEPT, complete: true };
+    let mut pages = client
+        .describe_alarm_history()
+        .set_alarm_types(Some(ALL_TYPES.to_vec()))
+        .history_item_type(HistoryItemType::StateUpdate)
+        .max_records(100)
+        .into_paginator()
+        .send();
+    for _ in 0..HISTORY_PAGES {
+        let Some(page) = pages.next().await else { return Ok(history) };
+        let page = page.map_err(|error| telemetry("cloudwatch:DescribeAlarmHistory", &error))?;
+        let named = |item: &AlarmHistoryItem| Some((item.alarm_name()?.to_owned(), firing(item)?.at));
+        history.firings.extend(page.alarm_history_items().iter().filter_map(named));
+    }
+    if pages.next().await.is_some() {
+        history.complete = false;
+        // Newest first: what was read reaches back to the last one.
+        if let Some((first, last)) =
+            history.firings.first().zip(history.firings.last()).map(|(new, old)| (new.1, old.1))
+        {
+            history.read = first.duration_since(last);
+        }
+    }
+    Ok(history)
 }
 
 fn firing(item: &AlarmHistoryItem) -> Option<Firing> {
@@ -188,6 +221,7 @@ fn from_log_alarm(alarm: &LogAlarm, region: &str) -> AlarmSnapshot {
             })
             .unwrap_or_default(),
         query: query.and_then(|query| query.query_string()).unwrap_or_default().to_owned(),
+        aggregation: query.and_then(|query| query.aggregation_expression()).unwrap_or_default().to_owned(),
         raw: String::new(),
     };
     snapshot(&header, Trigger::Log(trigger), region)

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::{SnsChannel, parameter};
+use super::{AmazonQChannel, ReportBucket, SnsChannel, parameter};
 use crate::clock::Deadline;
 use crate::delivery::slack::{BotToken, SlackApi, SlackBotChannel};
 use crate::delivery::{Channel, DeliveryError, Destinations, Post, SlackBot, SlackWebhook, Webhook};
@@ -41,6 +41,12 @@ pub async fn channels(sdk: &SdkConfig, destinations: Destinations<'_>) -> Channe
     }
     if let Some(topic) = destinations.topic {
         built.channels.push(Arc::new(SnsChannel::new(sdk, topic)));
+    }
+    if let Some(topic) = destinations.amazon_q {
+        built.channels.push(Arc::new(AmazonQChannel::new(sdk, topic)));
+    }
+    if let Some(bucket) = destinations.bucket {
+        built.channels.push(Arc::new(ReportBucket::new(sdk, bucket)));
     }
     built
 }
@@ -111,6 +117,28 @@ impl Channel for Deferred {
 
     fn takes_facts(&self) -> bool {
         true
+    }
+
+    fn fault(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { self.made().await.err() })
+    }
+
+    fn amend<'a>(
+        &'a self,
+        post: Post<'a>,
+        receipt: &'a Receipt,
+        deadline: Deadline,
+    ) -> BoxFuture<'a, Result<(), DeliveryError>> {
+        Box::pin(async move {
+            match self.made().await {
+                Ok(channel) => channel.amend(post, receipt, deadline).await,
+                Err(reason) => Err(DeliveryError { channel: self.name.to_owned(), reason }),
+            }
+        })
+    }
+
+    fn takes_pictures(&self) -> bool {
+        self.name == SlackApi::NAME
     }
 
     fn deliver<'a>(

@@ -1,4 +1,4 @@
-//! Reads metrics from CloudWatch.
+//! Reads metrics from CloudWatch, and has them drawn.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use crate::evidence::{Datapoint, MetricId, Series, Status};
 use crate::gather::telemetry::{MOST_LISTED, MetricQuery, MetricsRequest, TelemetryError};
 
 const GET_METRIC_DATA: &str = "cloudwatch:GetMetricData";
+const GET_METRIC_WIDGET_IMAGE: &str = "cloudwatch:GetMetricWidgetImage";
 const LIST_METRICS: &str = "cloudwatch:ListMetrics";
 
 /// `GetMetricData` takes this many queries a call.
@@ -159,6 +160,13 @@ pub(super) async fn list_metrics(client: &Client, like: &MetricId) -> Result<Vec
         }
         still_time(deadline, LIST_METRICS)?;
     }
+}
+
+/// Has a metric widget drawn as a PNG.
+pub(super) async fn picture(client: &Client, widget: &str) -> Result<Option<Vec<u8>>, TelemetryError> {
+    let asked = client.get_metric_widget_image().metric_widget(widget);
+    let answer = asked.send().await.map_err(|error| telemetry(GET_METRIC_WIDGET_IMAGE, &error))?;
+    Ok(answer.metric_widget_image.map(aws_smithy_types::Blob::into_inner).filter(|bytes| !bytes.is_empty()))
 }
 
 fn still_time(deadline: Deadline, operation: &'static str) -> Result<(), TelemetryError> {

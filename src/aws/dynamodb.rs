@@ -423,6 +423,7 @@ mod tests {
             document: Some(document),
             receipts: Vec::new(),
             below: Vec::new(),
+            undelivered: Vec::new(),
         }
     }
 

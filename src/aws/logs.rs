@@ -1,5 +1,7 @@
 //! Reads log groups and log events from CloudWatch Logs.
 
+pub(super) mod insights;
+
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 
@@ -42,6 +44,7 @@ pub(super) async fn log_group(client: &Client, name: &str) -> Result<Option<LogG
                 name: name.to_owned(),
                 retention_days: group.retention_in_days().and_then(|days| u32::try_from(days).ok()),
                 created: group.creation_time().and_then(|at| Timestamp::from_millisecond(at).ok()),
+                stored_bytes: group.stored_bytes().and_then(|bytes| u64::try_from(bytes).ok()),
             }));
         }
         page = answer.next_token.filter(|token| !token.is_empty());

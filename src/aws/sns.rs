@@ -27,11 +27,7 @@ pub struct SnsChannel {
 impl SnsChannel {
     /// Makes the client. The topic lies in the Region that its ARN names, whatever the configuration's is.
     pub fn new(config: &SdkConfig, topic_arn: &str) -> Self {
-        let mut config = for_data(config).into_builder();
-        if let Some(region) = region_of(topic_arn) {
-            config.set_region(aws_config::Region::new(region.to_owned()));
-        }
-        SnsChannel { client: Client::new(&config.build()), topic_arn: topic_arn.to_owned() }
+        SnsChannel { client: client_for(config, topic_arn), topic_arn: topic_arn.to_owned() }
     }
 
     /// Returns how many subscriptions of the topic are confirmed: without one nobody reads what is published.
@@ -87,6 +83,15 @@ impl Channel for SnsChannel {
     }
 }
 
+/// Makes the client for the Region that a topic's ARN names.
+pub(super) fn client_for(config: &SdkConfig, topic_arn: &str) -> Client {
+    let mut config = for_data(config).into_builder();
+    if let Some(region) = region_of(topic_arn) {
+        config.set_region(aws_config::Region::new(region.to_owned()));
+    }
+    Client::new(&config.build())
+}
+
 fn failed(reason: String) -> DeliveryError {
     DeliveryError { channel: NAME.to_owned(), reason }
 }
@@ -98,7 +103,8 @@ fn region_of(topic_arn: &str) -> Option<&str> {
     parts.next().filter(|region| arn == "arn" && service == "sns" && !region.is_empty())
 }
 
-fn advice(topic: &str, error: &SdkError<PublishError>) -> String {
+/// Says in one line why a topic did not take a message and what to do about it.
+pub(super) fn advice(topic: &str, error: &SdkError<PublishError>) -> String {
     let status = match error {
         SdkError::TimeoutError(_) => Status::TimedOut,
         _ => status_of(error.code(), error.message().unwrap_or_default(), None),

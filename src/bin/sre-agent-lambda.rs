@@ -9,6 +9,7 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use sre_agent::aws::{self, AwsTelemetry, Bedrock, DynamoDbStore, SdkConfig};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, ConfigError, Fault, Layers};
+use sre_agent::delivery::Stdout;
 use sre_agent::handler::{Services, handle};
 use sre_agent::id::Seed;
 use sre_agent::model::catalogue;
@@ -54,7 +55,10 @@ async fn services() -> Result<Services, Error> {
     let sdk = aws::load(None).await;
     let config = config(&sdk).await?;
     let observer = Observer::new(vec![json_log::sink(), emf::sink(Arc::new(Mutex::new(io::stdout())))]);
-    let channels = aws::channels(&sdk, config.destinations()).await;
+    let mut channels = aws::channels(&sdk, config.destinations()).await;
+    if config.stdout {
+        channels.channels.push(Arc::new(Stdout::new(Arc::new(Mutex::new(io::stdout())), false)));
+    }
     for fault in channels.faults {
         observer.emit(RunEvent::Warning { message: fault });
     }
@@ -104,9 +108,9 @@ async fn config(sdk: &SdkConfig) -> Result<Config, Error> {
         endpoint_override: aws::endpoint_override(sdk),
     };
     let config = Config::load(&layers)?;
-    if config.slack_webhook.is_none() && config.slack_bot.is_none() && config.findings_topic.is_none() {
+    if !config.tells_somebody() {
         // Without a channel every run would be paid for and read by nobody.
-        let reason = "no channel is configured: set SRE_AGENT_FINDINGS_TOPIC_ARN, SRE_AGENT_SLACK_WEBHOOK or SRE_AGENT_SLACK_TOKEN";
+        let reason = "no channel is configured: set SRE_AGENT_FINDINGS_TOPIC_ARN, SRE_AGENT_SLACK_WEBHOOK, SRE_AGENT_SLACK_TOKEN or SRE_AGENT_AMAZON_Q_TOPIC_ARN";
         let fault = Fault { key: "SRE_AGENT_FINDINGS_TOPIC_ARN".into(), reason: reason.into() };
         return Err(ConfigError { faults: vec![fault] }.into());
     }

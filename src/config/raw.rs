@@ -20,6 +20,10 @@ pub(super) struct RawConfig {
     pub(super) report: RawReport,
     pub(super) slack: RawSlack,
     pub(super) sns: RawSns,
+    pub(super) amazon_q: RawAmazonQ,
+    pub(super) s3: RawS3,
+    pub(super) stdout: RawStdout,
+    pub(super) route: Option<Vec<RawRoute>>,
     pub(super) run: RawRun,
     pub(super) store: RawStore,
     pub(super) alarms: RawAlarms,
@@ -83,7 +87,8 @@ section! {
     /// `[budget]`.
     RawBudget {
         max_cost_usd: f64, max_cost_usd_per_day: f64, max_model_calls: u64, max_model_calls_per_day: u64,
-        max_tokens: u64, max_tokens_per_day: u64
+        max_tokens: u64, max_tokens_per_day: u64, max_insights_bytes: u64, max_insights_bytes_per_day: u64,
+        insights_usd_per_gb: f64
     }
 }
 section! {
@@ -107,6 +112,29 @@ section! {
 section! {
     /// `[sns]`.
     RawSns { topic_arn: String }
+}
+section! {
+    /// `[amazon_q]`.
+    RawAmazonQ { topic_arn: String }
+}
+section! {
+    /// `[s3]`.
+    RawS3 { bucket: String, prefix: String }
+}
+section! {
+    /// `[stdout]`.
+    RawStdout { enabled: bool }
+}
+/// `[[route]]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRoute {
+    pub(super) alarm_prefix: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) severity: Option<String>,
+    pub(super) hint: Option<String>,
+    pub(super) channels: Option<Vec<String>>,
+    pub(super) slack_channel: Option<String>,
 }
 section! {
     /// `[alarms]`.
@@ -143,6 +171,12 @@ impl RawConfig {
         self.report.overlay(other.report);
         self.slack.overlay(other.slack);
         self.sns.overlay(other.sns);
+        self.amazon_q.overlay(other.amazon_q);
+        self.s3.overlay(other.s3);
+        self.stdout.overlay(other.stdout);
+        if other.route.is_some() {
+            self.route = other.route;
+        }
         self.run.overlay(other.run);
         self.store.overlay(other.store);
         self.alarms.overlay(other.alarms);
@@ -185,13 +219,17 @@ pub(super) fn read(text: &str) -> (RawConfig, Vec<Fault>) {
             "report" => raw.report = section(&key, value, &mut faults),
             "slack" => raw.slack = section(&key, value, &mut faults),
             "sns" => raw.sns = section(&key, value, &mut faults),
+            "amazon_q" => raw.amazon_q = section(&key, value, &mut faults),
+            "s3" => raw.s3 = section(&key, value, &mut faults),
+            "stdout" => raw.stdout = section(&key, value, &mut faults),
+            "route" => raw.route = part(&key, value, &mut faults),
             "run" => raw.run = section(&key, value, &mut faults),
             "store" => raw.store = section(&key, value, &mut faults),
             "alarms" => raw.alarms = section(&key, value, &mut faults),
             _ => faults.push(Fault {
                 key,
                 reason:
-                    "unknown key; known are format, depth, alarms, models, providers, budget, deadline, logs, report, slack, sns, store, run"
+                    "unknown key; known are format, depth, alarms, models, providers, budget, deadline, logs, report, slack, sns, amazon_q, s3, stdout, route, store, run"
                         .into(),
             }),
         }

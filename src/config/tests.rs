@@ -202,17 +202,29 @@ fn quotas_and_the_days_limit_are_read_and_checked() {
         |document| Config::load(&Layers { document: Some(("agent.toml", document)), ..Layers::default() });
     let config = load(
         "format = 1\ndepth = \"brief\"\n[models]\n[[models.quota]]\nmodel = \"us.amazon.nova-pro-v1:0\"\n\
-         requests_per_minute = 2\n[budget]\nmax_cost_usd_per_day = 3.0\nmax_model_calls_per_day = 9\nmax_tokens_per_day = 5000",
+         requests_per_minute = 2\n[budget]\nmax_cost_usd_per_day = 3.0\nmax_model_calls_per_day = 9\nmax_tokens_per_day = 5000\n\
+         max_insights_bytes = 0\nmax_insights_bytes_per_day = 7",
     )
     .unwrap();
-    let per_day = PerDay { cost_usd: Some(3.0), calls: Some(9), tokens: Some(5_000) };
+    let per_day =
+        PerDay { cost_usd: Some(3.0), calls: Some(9), tokens: Some(5_000), insights_bytes: Some(7) };
+    assert_eq!(config.max_insights_bytes, 0);
     assert_eq!((config.depth, config.per_day), (Some(Depth::Brief), per_day));
     let quota = config.quotas.of(&ModelId::from("us.amazon.nova-pro-v1:0"));
     assert_eq!(quota, Quota { requests: Some(2), tokens: None });
     let bad = "format = 1\n[[models.quota]]\nmodel = \"a\"\n[[models.quota]]\nmodel = \"b\"\nrequests_per_minute = 0\n\
-               [budget]\nmax_cost_usd_per_day = 0.0\nmax_model_calls_per_day = 0\nmax_tokens_per_day = 1";
+               [budget]\nmax_cost_usd_per_day = 0.0\nmax_model_calls_per_day = 0\nmax_tokens_per_day = 1\n\
+               max_insights_bytes = 2_000_000_000_000_000\ninsights_usd_per_gb = -1.0\n\
+               max_insights_bytes_per_day = 2_000_000_000_000_000";
     let keys: Vec<_> = load(bad).unwrap_err().faults.into_iter().map(|fault| fault.key).collect();
-    let day = ["max_cost_usd_per_day", "max_model_calls_per_day", "max_tokens_per_day"];
+    let day = [
+        "max_insights_bytes",
+        "insights_usd_per_gb",
+        "max_cost_usd_per_day",
+        "max_model_calls_per_day",
+        "max_tokens_per_day",
+        "max_insights_bytes_per_day",
+    ];
     let mut expected = day.map(|key| format!("budget.{key}")).to_vec();
     expected.extend(["models.quota".to_owned(), "models.quota".to_owned()]);
     assert_eq!(keys, expected);

@@ -68,7 +68,14 @@ async fn deliver(
     })]);
     let deadline = Deadline::after(Duration::from_secs(10));
     let document = samples::cause_shown();
-    let posting = Posting { document: &document, kind: Kind::Report, already, incident: &[] };
+    let posting = Posting {
+        document: &document,
+        kind: Kind::Report,
+        already,
+        incident: &[],
+        slack_channel: None,
+        picture: None,
+    };
     let results = deliver_all(channels, posting, deadline, &observer).await;
     let events = events.lock().unwrap().clone();
     (results, events)

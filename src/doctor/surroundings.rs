@@ -23,7 +23,12 @@ fn permission(action: &str, seen: &Seen<()>) -> Check {
             "denied on the probe's name; reports will say what was not checked, unless the grant is for other names",
         )
         .fix(format!("Allow {action} to the role, read-only.")),
-        Status::Throttled | Status::TimedOut | Status::Pending | Status::Failed | Status::NotApplicable => {
+        Status::Throttled
+        | Status::TimedOut
+        | Status::Pending
+        | Status::Failed
+        | Status::NotRun
+        | Status::NotApplicable => {
             Check::new(Level::Note, action, format!("not known ({}): {}", error.status.as_str(), error.reason))
         }
     }

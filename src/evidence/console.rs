@@ -79,6 +79,18 @@ pub fn log_group(place: &Place, group: &str) -> String {
     )
 }
 
+/// Returns the page of an object in S3, from which whoever may read it opens it. No address that is signed in advance:
+/// it would let every reader of a channel read the object.
+pub fn object(place: &Place, bucket: &str, key: &str) -> String {
+    let region = encode(&place.region);
+    format!(
+        "{}/s3/object/{}?region={region}&bucketType=general&prefix={}",
+        base(place),
+        encode(bucket),
+        encode(key)
+    )
+}
+
 /// Returns the function's page.
 pub fn function(place: &Place, name: &str) -> String {
     format!("{}/lambda/home?region={}#/functions/{}", base(place), encode(&place.region), encode(name))
@@ -136,6 +148,20 @@ pub fn log_query(place: &Place, group: &str, pattern: &str, window: Window) -> Q
     Query { cli, console: Some(log_group(place, group)) }
 }
 
+/// Returns how to run a query of Logs Insights again; it costs by the bytes that it scans.
+pub fn insights_query(place: &Place, groups: &[String], query: &str, window: Window) -> Query {
+    let names: Vec<String> = groups.iter().map(|group| quote(group)).collect();
+    let cli = format!(
+        "aws logs start-query --region {} --log-group-names {} --start-time {} --end-time {} --query-string {}",
+        quote(&place.region),
+        names.join(" "),
+        window.start.as_second(),
+        window.end.as_second(),
+        quote(query)
+    );
+    Query { cli, console: groups.first().map(|group| log_group(place, group)) }
+}
+
 /// Returns how to list a function's versions again.
 pub fn function_query(place: &Place, name: &str) -> Query {
     Query {
@@ -175,6 +201,10 @@ mod tests {
             "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Faws$252Flambda$252Finvoice-render"
         );
         assert!(alarm(&place("aws-us-gov"), "a b").contains("console.amazonaws-us-gov.com"));
+        assert_eq!(
+            object(&place("aws"), "my-reports", "reports/2026/11/24/7f3a9c.html"),
+            "https://us-east-1.console.aws.amazon.com/s3/object/my-reports?region=us-east-1&bucketType=general&prefix=reports%2F2026%2F11%2F24%2F7f3a9c.html"
+        );
         assert!(alarm(&place("aws"), "a b|c>").ends_with("alarm/a%20b%7Cc%3E"));
     }
 

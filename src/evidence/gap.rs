@@ -25,6 +25,8 @@ pub enum Status {
     Missing,
     /// The source failed otherwise.
     Failed,
+    /// It was not asked, because of what the asking would or might cost.
+    NotRun,
     /// The question makes no sense for this alarm.
     NotApplicable,
 }
@@ -41,6 +43,7 @@ impl Status {
             Status::Pending => "still being read",
             Status::Missing => "does not exist",
             Status::Failed => "failed",
+            Status::NotRun => "not run",
             Status::NotApplicable => "not applicable",
         }
     }

@@ -51,6 +51,19 @@ pub enum TemplateTrend {
     Steady,
 }
 
+/// How many lines there are, counted by Logs Insights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineCount {
+    /// All matching lines of the window.
+    pub total: u64,
+    /// Those that were read.
+    pub read: u64,
+    /// The minute with most lines, the first of several.
+    pub peak_at: Timestamp,
+    /// Lines in that minute.
+    pub peak: u64,
+}
+
 /// What was read from one log group in one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogLines {
@@ -62,6 +75,9 @@ pub struct LogLines {
     pub lines: Vec<LogLine>,
     /// Whether every matching line of the window is here; if not, counts are lower bounds.
     pub complete: bool,
+    /// How many matching lines there are, where not all were read and they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<LineCount>,
     /// Templates of the lines, the most telling first; empty where none were computed.
     pub templates: Vec<LogTemplate>,
 }

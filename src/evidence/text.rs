@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::clock::Timestamp;
-use crate::evidence::{Body, Datapoint, Evidence, LogLine, LogLines, LogTemplate, Series, TemplateTrend};
+use crate::evidence::{
+    Body, Datapoint, Evidence, LineCount, LogLine, LogLines, LogTemplate, Series, TemplateTrend,
+};
 use crate::incident::Window;
 
 /// Longest log line that a model is shown, characters. A Lambda stack trace fits; a dumped payload does not.
@@ -31,6 +33,14 @@ impl Evidence {
                     logs.lines.iter().filter(|line| window.is_none_or(|window| window.contains(line.at)));
                 for line in shown {
                     let _ = writeln!(text, "{}", line_text(line));
+                }
+            }
+            Body::Rows(rows) => {
+                let _ = writeln!(text, "log groups {}; query: {}", rows.groups.join(", "), rows.query);
+                let bounds = if rows.complete { "" } else { " (more rows were found)" };
+                let _ = writeln!(text, "{} lines matched{bounds}", rows.matched);
+                for row in &rows.rows {
+                    let _ = writeln!(text, "{row}");
                 }
             }
             Body::Change(change) => {
@@ -69,7 +79,7 @@ impl Evidence {
         match &self.body {
             // A change and a fact say their own time.
             Body::Change(_) | Body::Fact(_) => {}
-            Body::Nothing | Body::Series(_) | Body::Logs(_) | Body::Alarm(_) => {
+            Body::Nothing | Body::Series(_) | Body::Logs(_) | Body::Rows(_) | Body::Alarm(_) => {
                 let (start, end) = (edge(self.window.start), edge(self.window.end));
                 let _ = write!(text, " | {} | {start} to {end}", self.status.as_str());
             }
@@ -192,7 +202,14 @@ pub fn day(at: Timestamp) -> String {
 
 /// Returns the log group and the templates, a line each; without the lines themselves.
 pub fn logs_head(logs: &LogLines) -> String {
-    let bounds = if logs.complete { "" } else { " (not all lines were read: counts are lower bounds)" };
+    let bounds = match logs.counted {
+        _ if logs.complete => String::new(),
+        Some(LineCount { total, read, peak_at, peak }) => format!(
+            " ({read} of {total} lines were read, the counts of texts are of those; most lines at {}: {peak})",
+            moment(peak_at)
+        ),
+        None => " (not all lines were read: counts are lower bounds)".to_owned(),
+    };
     let mut text = format!("log group {}{bounds}\n", logs.group);
     for template in &logs.templates {
         let _ = writeln!(text, "{}", template_text(template));

@@ -182,7 +182,7 @@ fn only_checked(mut citation: Citation, evidence: &Evidence) -> Citation {
             citation.at = None;
             citation.value = citation.value.filter(|_| fact.value.is_some());
         }
-        Body::Nothing | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) => {
+        Body::Nothing | Body::Logs(_) | Body::Rows(_) | Body::Change(_) | Body::Alarm(_) => {
             citation.at = None;
             citation.value = None;
         }
@@ -245,7 +245,7 @@ fn look_up<'a>(citation: &Citation, ledger: &'a Ledger) -> Result<Found<'a>, Str
                 return Err(format!("{id} is {}, not {}", fact.display, number(value)));
             }
         }
-        (Body::Nothing | Body::Logs(_) | Body::Change(_) | Body::Alarm(_), _) => {}
+        (Body::Nothing | Body::Logs(_) | Body::Rows(_) | Body::Change(_) | Body::Alarm(_), _) => {}
     }
     Ok(Found { evidence, at })
 }
@@ -282,7 +282,7 @@ fn note(checked: &mut Checked, found: &Found<'_>, citation: &Citation, ledger: &
                 checked.discriminates = true;
             }
         }
-        Body::Series(_) | Body::Alarm(_) | Body::Nothing => {
+        Body::Series(_) | Body::Rows(_) | Body::Alarm(_) | Body::Nothing => {
             checked.sources.insert(evidence.source);
         }
     }
@@ -293,7 +293,7 @@ fn dated(evidence: &Evidence) -> Option<Timestamp> {
     match &evidence.body {
         Body::Change(change) => Some(change.at),
         Body::Fact(fact) => fact.at,
-        Body::Nothing | Body::Series(_) | Body::Logs(_) | Body::Alarm(_) => None,
+        Body::Nothing | Body::Series(_) | Body::Logs(_) | Body::Rows(_) | Body::Alarm(_) => None,
     }
 }
 
@@ -344,7 +344,15 @@ pub fn filled(id: &EvidenceId, at: Option<&str>, ledger: &Ledger) -> Option<Stri
         (Body::Series(series), Some(at)) => {
             datapoint(series, at).map(|point| quantity(point.value, series.unit.as_deref()))
         }
-        (Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing, _) => None,
+        (
+            Body::Series(_)
+            | Body::Logs(_)
+            | Body::Rows(_)
+            | Body::Change(_)
+            | Body::Alarm(_)
+            | Body::Nothing,
+            _,
+        ) => None,
     }
 }
 

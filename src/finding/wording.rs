@@ -97,7 +97,12 @@ pub(crate) fn unproven(claim: &Claim, grounds: &Grounds<'_>) -> Vec<String> {
                     let _ = writeln!(proof, "{}", number(value));
                 }
             }
-            Body::Nothing | Body::Logs(_) | Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => {
+            Body::Nothing
+            | Body::Logs(_)
+            | Body::Rows(_)
+            | Body::Change(_)
+            | Body::Fact(_)
+            | Body::Alarm(_) => {
                 proof.push_str(&evidence.text());
                 proof.push('\n');
             }
@@ -294,6 +299,9 @@ pub fn invented(text: &str, grounds: &Grounds<'_>) -> Vec<String> {
             }
             Body::Logs(logs) => {
                 let _ = writeln!(proof, "{}", logs.group);
+            }
+            Body::Rows(rows) => {
+                let _ = writeln!(proof, "{}", rows.groups.join("\n"));
             }
             Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => {
                 let _ = writeln!(proof, "{}", evidence.text());

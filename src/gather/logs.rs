@@ -8,10 +8,11 @@ use crate::alarm::Trigger;
 use crate::analysis::log_templates::{self, InWindow, Spans};
 use crate::clock::Timestamp;
 use crate::evidence::{
-    Body, Gap, Ledger, LogLine, LogLines, LogTemplate, Source, Status, TemplateTrend, Window, console,
+    Body, Gap, Ledger, LineCount, LogLine, LogLines, LogTemplate, Source, Status, TemplateTrend, Window,
+    console,
 };
 use crate::gather::telemetry::{FunctionState, LogPage, LogRequest};
-use crate::gather::{Plan, Reader, evidence, gap, place};
+use crate::gather::{Plan, Reader, evidence, gap, insights, place};
 use crate::incident::Incident;
 use crate::playbook::{self, unlisted};
 use crate::redact::Redacted;
@@ -36,6 +37,8 @@ pub(crate) struct LogReading {
     kept_since: Option<Timestamp>,
     gaps: Vec<Gap>,
     incident: Option<LogPage>,
+    /// How many lines there are, where not all were read and they were counted.
+    counted: Option<LineCount>,
     baselines: Vec<(Window, LogPage)>,
     /// The text that is new and whether it occurred in the days before: text, lines found, all read.
     seen_before: Option<(String, LogPage, Window)>,
@@ -103,23 +106,51 @@ pub(crate) async fn read(
         }
     }
     digest(incident, &mut reading);
-    let newest = reading.templates.iter().find(|template| template.trend == TemplateTrend::New);
-    if let Some(phrase) = newest.and_then(|template| constant_phrase(template.text.as_str())) {
-        let start = incident.as_of.checked_sub(FIRST_SEEN).unwrap_or(Timestamp::MIN);
-        // Silence before the group kept anything says nothing.
-        let start = reading.kept_since.map_or(start, |since| start.max(since));
-        let window = Window { start, end: incident.window.start };
-        if window.start >= window.end {
-            return reading;
-        }
-        let request = LogRequest { pattern: format!("\"{phrase}\""), limit: 20, ..request(window) };
-        let answer = reader.telemetry.log_events(&request);
-        match reader.ask(answer, Source::Logs, &subject, "logs:FilterLogEvents").await {
-            Ok(page) => reading.seen_before = Some((phrase, page, window)),
-            Err(gap) => reading.gaps.push(gap),
-        }
-    }
+    let (counted, seen_before) = futures::join!(
+        count(incident, reader, &group, &reading),
+        seen_before(incident, reader, &reading, request(incident.window))
+    );
+    let mut note = |gap| reading.gaps.push(gap);
+    reading.counted = counted.map_err(&mut note).ok().flatten();
+    reading.seen_before = seen_before.map_err(&mut note).ok().flatten();
     reading
+}
+
+/// Counts the lines of the incident, where not all were read.
+async fn count(
+    incident: &Incident,
+    reader: &Reader<'_>,
+    group: &str,
+    reading: &LogReading,
+) -> Result<Option<LineCount>, Gap> {
+    let Some(page) = reading.incident.as_ref().filter(|page| !page.complete) else { return Ok(None) };
+    let words: Vec<&str> = TROUBLE.split(' ').map(|word| word.trim_start_matches('?')).collect();
+    insights::count(reader, group, &words, incident.window, page.events.len()).await
+}
+
+/// Searches the days before for the words of the most telling new text; `request` is that of the incident.
+async fn seen_before(
+    incident: &Incident,
+    reader: &Reader<'_>,
+    reading: &LogReading,
+    request: LogRequest,
+) -> Result<Option<(String, LogPage, Window)>, Gap> {
+    let newest = reading.templates.iter().find(|template| template.trend == TemplateTrend::New);
+    let Some(phrase) = newest.and_then(|template| constant_phrase(template.text.as_str())) else {
+        return Ok(None);
+    };
+    let start = incident.as_of.checked_sub(FIRST_SEEN).unwrap_or(Timestamp::MIN);
+    // Silence before the group kept anything says nothing.
+    let start = reading.kept_since.map_or(start, |since| start.max(since));
+    let window = Window { start, end: incident.window.start };
+    if window.start >= window.end {
+        return Ok(None);
+    }
+    let subject = format!("logs of {}", request.group);
+    let request = LogRequest { pattern: format!("\"{phrase}\""), window, limit: 20, ..request };
+    let answer = reader.telemetry.log_events(&request);
+    let page = reader.ask(answer, Source::Logs, &subject, "logs:FilterLogEvents").await?;
+    Ok(Some((phrase, page, window)))
 }
 
 /// A log group to try.
@@ -345,6 +376,8 @@ fn constant_phrase(template: &str) -> Option<String> {
         .split("<*>")
         .flat_map(|part| part.split(['"', '\\', '{', '}', '\t', '\n']))
         .map(str::trim)
+        // The mark of a secret stands in no log.
+        .filter(|part| !part.contains("[redacted"))
         .max_by_key(|part| part.len())
         .filter(|part| part.len() >= 12)
         .map(|part| part.chars().take(120).collect())
@@ -363,10 +396,14 @@ pub(crate) fn record(
     let Some(group) = reading.group else { return Vec::new() };
     let Some(page) = reading.incident else { return Vec::new() };
     let query = console::log_query(place(incident), &group, TROUBLE, incident.window);
+    let lines = match reading.counted {
+        Some(counted) => format!("{} lines, {} of them read", counted.total, counted.read),
+        None => format!("{} lines", page.events.len()),
+    };
     ledger.push(evidence(
         plan.next(Source::Logs),
         Source::Logs,
-        &format!("errors and warnings of {group}, {} lines", page.events.len()),
+        &format!("errors and warnings of {group}, {lines}"),
         query,
         incident.window,
         Body::Logs(LogLines {
@@ -374,6 +411,7 @@ pub(crate) fn record(
             pattern: TROUBLE.into(),
             lines: reading.lines,
             complete: page.complete,
+            counted: reading.counted,
             templates: reading.templates,
         }),
     ));
@@ -400,6 +438,7 @@ pub(crate) fn record(
                 pattern,
                 lines,
                 complete: page.complete,
+                counted: None,
                 templates: Vec::new(),
             }),
         ));
@@ -410,6 +449,14 @@ pub(crate) fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_searched_for_by_its_longest_constant_words_and_never_by_the_mark_of_a_secret() {
+        let phrase = |template: &str| constant_phrase(template);
+        let words = "order <*> refused: stock answered <*> password=[redacted: secret]";
+        assert_eq!(phrase(words).as_deref(), Some("refused: stock answered"));
+        assert_eq!(phrase("ERROR <*> x"), None);
+    }
 
     #[test]
     fn streams_of_each_day_that_the_window_touches_are_asked_for() {

@@ -42,6 +42,16 @@ pub trait Telemetry: Send + Sync {
     /// Reads log events.
     fn log_events<'a>(&'a self, request: &'a LogRequest) -> BoxFuture<'a, Result<LogPage, TelemetryError>>;
 
+    /// Runs a query of Logs Insights, which costs by the byte scanned, and stops it where its answer is not waited for; a
+    /// stand-in may have none.
+    fn query_logs<'a>(&'a self, _query: &'a LogsQuery) -> BoxFuture<'a, Result<LogsAnswer, TelemetryError>> {
+        Box::pin(std::future::ready(Err(TelemetryError {
+            status: Status::NotApplicable,
+            operation: START_QUERY,
+            reason: "there is no Logs Insights here".to_owned(),
+        })))
+    }
+
     /// Reads the ARNs of what may call a Lambda function (its resource policy) and of what feeds it (its event sources); a
     /// stand-in may know none.
     fn callers<'a>(&'a self, _function: &'a str) -> BoxFuture<'a, Result<Vec<String>, TelemetryError>> {
@@ -56,7 +66,15 @@ pub trait Telemetry: Send + Sync {
 
     /// Reads a Lambda function's versions and aliases; `None` where there is no such function.
     fn function<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<FunctionState>, TelemetryError>>;
+
+    /// Has `CloudWatch` draw a metric widget, which is described in its own JSON, as a PNG; a stand-in may draw none.
+    fn picture<'a>(&'a self, _widget: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, TelemetryError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
+
+/// The IAM action that starts a query of Logs Insights; before it nothing is scanned.
+pub const START_QUERY: &str = "logs:StartQuery";
 
 /// Most metrics that are listed: ten pages of `ListMetrics`.
 pub const MOST_LISTED: usize = 5_000;
@@ -92,6 +110,8 @@ pub struct LogGroup {
     pub retention_days: Option<u32>,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// Bytes that it holds, of all its time.
+    pub stored_bytes: Option<u64>,
 }
 
 /// Which log events to read.
@@ -126,6 +146,32 @@ pub struct LogPage {
     /// Oldest first.
     pub events: Vec<LogEvent>,
     /// Whether these are all; false when the limit or the time ended the reading.
+    pub complete: bool,
+}
+
+/// A query of Logs Insights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogsQuery {
+    /// Names of the log groups; at most 50.
+    pub groups: Vec<String>,
+    /// In Logs Insights' own language; at most 10,000 characters.
+    pub query: String,
+    /// Start inclusive, end exclusive; the service knows whole seconds.
+    pub window: Window,
+    /// Most rows of the answer; at most 10,000.
+    pub limit: u32,
+}
+
+/// What a query of Logs Insights found, not yet redacted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogsAnswer {
+    /// Rows in the order of the query: each its fields, name and value.
+    pub rows: Vec<Vec<(String, String)>>,
+    /// What was scanned and is paid for.
+    pub bytes_scanned: u64,
+    /// Log events that matched, before they were aggregated.
+    pub records_matched: u64,
+    /// Whether these are all rows; false when the limit cut them.
     pub complete: bool,
 }
 

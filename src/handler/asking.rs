@@ -231,8 +231,26 @@ impl Run<'_> {
                 usd: spent.cost_usd.unwrap_or_default(),
                 tokens: spent.usage.all_input() + spent.usage.output,
                 calls: spent.total_calls(),
+                insights_bytes: 0,
             };
             self.spend(taken).await;
+        }
+    }
+
+    /// Notes what the day's limit leaves to Logs Insights, where there is one.
+    pub(super) async fn read_day_of_scans(&self) {
+        if let Some(limit) = self.services.config.per_day.insights_bytes
+            && let Some(spent) = self.spend(DaySpent::default()).await
+        {
+            self.scans.day_leaves(limit.saturating_sub(spent.insights_bytes), limit);
+        }
+    }
+
+    /// Counts what Logs Insights scanned towards the day.
+    pub(super) async fn charge_day_of_scans(&self) {
+        let insights_bytes = self.scans.scanned().bytes;
+        if self.services.config.per_day != PerDay::default() && insights_bytes > 0 {
+            self.spend(DaySpent { insights_bytes, ..DaySpent::default() }).await;
         }
     }
 

@@ -141,6 +141,7 @@ async fn merged(alarm: &Alarm, event: &EventKey, lead: &RunSummary, services: &S
         document: None,
         receipts: lead.delivered.clone(),
         below: Vec::new(),
+        undelivered: Vec::new(),
     };
     if let Err(error) = services.store.save(&record).await {
         services.observer.emit(RunEvent::Warning { message: format!("the run was not kept: {error}") });
@@ -208,9 +209,7 @@ async fn run(
             None
         }
     };
-    let reserve = services.config.reserve(deadline.time_left());
-    let saving = tokio::sync::Mutex::new(());
-    let work = Run { services, observer: &observer, deadline, reserve, seed, incident, why, also, saving };
+    let work = Run::new(services, &observer, deadline, seed, incident, why, also);
     // A panic must give the lease back, or the retry would find the event "in progress".
     let guarded = std::panic::AssertUnwindSafe(work.work(earlier.map(|record| *record))).catch_unwind();
     let outcome = lease::holding(std::slice::from_ref(&event), deadline, services, guarded).await;

@@ -46,6 +46,7 @@ impl Run<'_> {
             lead: lead.map(str::to_owned),
             again: None,
             receipts: record.receipts.clone(),
+            undelivered: record.undelivered.clone(),
         })
     }
 

@@ -12,6 +12,7 @@ use crate::analysis::{self, Analysis};
 use crate::clock::{Deadline, Stopwatch, Timestamp};
 use crate::delivery::Kind;
 use crate::evidence::Ledger;
+use crate::gather::insights::Scanned;
 use crate::gather::recheck::recheck;
 use crate::gather::{Gathered, SoFar};
 use crate::investigation::depth::{Choice, Depth};
@@ -94,7 +95,7 @@ impl Run<'_> {
     }
 
     async fn post_facts(&self, case: &Open, so_far: &SoFar) {
-        let takes = self.services.channels.iter().any(|channel| channel.takes_facts());
+        let takes = self.places().await.channels.iter().any(|channel| channel.takes_facts());
         let is_posted = case.record().receipts.iter().any(|receipt| receipt.facts);
         if !takes || is_posted || self.why.question().is_some() {
             return;
@@ -121,7 +122,10 @@ impl Run<'_> {
             why_facts: None,
             left: &[],
             spent: &Spent::default(),
+            scanned: &Scanned::default(),
             log_groups: &view.log_groups,
+            // It is kept with the conclusion.
+            stored: None,
             hints: &view.hints,
             took: case.watch.elapsed(),
         });

@@ -3,7 +3,7 @@
 use super::{Run, Why, Worked};
 use crate::alarm::AlarmState;
 use crate::clock::Timestamp;
-use crate::delivery::{Kind, Posting, deliver_all};
+use crate::delivery::{Posting, deliver_all};
 use crate::id::RunId;
 use crate::model::budget::Spent;
 use crate::report::Document;
@@ -109,7 +109,7 @@ impl Run<'_> {
         let mut document =
             compose::state_change(&over, run_id, None, Some(self.incident.alarm.changed_at), &[]);
         self.services.config.readers.fit(&mut document);
-        let posting = Posting { document: &document, kind: Kind::Notice, already: &[], incident: delivered };
-        deliver_all(&self.services.channels, posting, self.deadline, self.observer).await;
+        let posting = Posting::notice(&document, delivered);
+        deliver_all(&self.places().await.channels, posting, self.deadline, self.observer).await;
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::alarm::AlarmSnapshot;
 use crate::config::Layers;
-use crate::delivery::Post;
+use crate::delivery::{DeliveryError, Post};
 use crate::evidence::{MetricId, Series, Status};
 use crate::gather::telemetry::{
     FunctionState, LogGroup, LogPage, LogRequest, MetricsRequest, TelemetryError,
@@ -20,6 +20,7 @@ use crate::model::ModelId;
 use crate::model::pace::Quota;
 use crate::model::{Content, ConverseReply, ConverseRequest, ModelError, StopReason, Usage};
 use crate::report::terminal;
+use crate::run::Receipt;
 use crate::store::day::{self, DaySpent};
 use crate::store::memory::MemoryStore;
 use crate::store::{Begin, Change, Item, StoreError};

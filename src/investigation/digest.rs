@@ -187,6 +187,7 @@ fn is_of_incident(item: &Evidence, incident: &Incident) -> bool {
 fn has_something(item: &Evidence) -> bool {
     match &item.body {
         Body::Series(series) => !series.datapoints.is_empty(),
+        Body::Rows(rows) => !rows.rows.is_empty(),
         Body::Logs(_) | Body::Change(_) | Body::Fact(_) | Body::Alarm(_) => true,
         Body::Nothing => false,
     }
@@ -226,7 +227,9 @@ fn summed_up(item: &Evidence, near: Window) -> String {
             }
             whole_or_cut(text, item)
         }
-        Body::Change(_) | Body::Fact(_) | Body::Alarm(_) | Body::Nothing => whole_or_cut(item.text(), item),
+        Body::Rows(_) | Body::Change(_) | Body::Fact(_) | Body::Alarm(_) | Body::Nothing => {
+            whole_or_cut(item.text(), item)
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct PerDay {
     pub calls: Option<u32>,
     /// Tokens, in and out.
     pub tokens: Option<u64>,
+    /// Bytes that Logs Insights may scan; no matter of models, but of the same day.
+    pub insights_bytes: Option<u64>,
 }
 
 /// What is left of a day's limits; `None` is no limit.
@@ -79,6 +81,18 @@ pub enum Tripped {
 }
 
 impl Tripped {
+    /// Returns the word for logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tripped::Cost => "cost",
+            Tripped::Calls => "calls",
+            Tripped::Tokens => "tokens",
+            Tripped::Day => "day",
+            Tripped::DayCalls => "day_calls",
+            Tripped::DayTokens => "day_tokens",
+        }
+    }
+
     /// Returns the words for a report: `the cost limit of the run was reached`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -17,9 +17,11 @@ use crate::alarm::{AlarmState, Hints};
 use crate::analysis::Analysis;
 use crate::clock::Timestamp;
 use crate::diagnosis::GivenUp;
+use crate::evidence::text::moment;
 use crate::evidence::{Body, Ledger};
 use crate::finding::claim::Piece;
 use crate::finding::{Checked, ClaimKind, Verdict, VerdictKind, verify};
+use crate::gather::insights::Scanned;
 use crate::gather::recheck::Condition;
 use crate::id::{EvidenceId, RunId};
 use crate::incident::Incident;
@@ -27,6 +29,7 @@ use crate::investigation::depth::Choice;
 use crate::investigation::{Investigation, InvestigationOutcome};
 use crate::model::budget::Spent;
 use crate::model::ladder::Ladder;
+use crate::report::data::StoredAt;
 use crate::report::document::{Document, FORMAT, Line, Span};
 use crate::report::readers::LogQuotes;
 use crate::report::steps::{self, Step};
@@ -70,8 +73,12 @@ pub struct Told<'a> {
     pub left: &'a [GivenUp],
     /// What the models cost.
     pub spent: &'a Spent,
+    /// What Logs Insights scanned.
+    pub scanned: &'a Scanned,
     /// Log groups of the incident.
     pub log_groups: &'a [String],
+    /// Where the report will be kept, where it will.
+    pub stored: Option<&'a StoredAt>,
     /// What the alarm's owner asks for.
     pub hints: &'a Hints,
     /// How long the run took so far.
@@ -127,9 +134,12 @@ impl<'a> Told<'a> {
             Body::Fact(fact) => {
                 fact.inputs.iter().find_map(|input| self.ledger.get(input)?.query.console.clone())
             }
-            Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing => {
-                evidence.query.console.clone()
-            }
+            Body::Series(_)
+            | Body::Logs(_)
+            | Body::Rows(_)
+            | Body::Change(_)
+            | Body::Alarm(_)
+            | Body::Nothing => evidence.query.console.clone(),
         }
     }
 
@@ -181,6 +191,16 @@ pub fn renew(document: &mut Document, incident: &Incident, condition: &Condition
     card::renew(document, incident, condition);
 }
 
+/// Says that an answer comes from what another run had read.
+pub fn from_kept(document: &mut Document, run_id: &RunId, as_of: Timestamp) {
+    let read = moment(as_of);
+    let line = format!("Answered from what run {run_id} had read by {read} UTC; nothing was read since.");
+    document.limits.insert(0, Line::text(line));
+    if let Some(data) = document.data.as_object_mut() {
+        data.insert("from_run".into(), run_id.as_str().into());
+    }
+}
+
 /// Returns the run's outcome as logs, EMF and JSON spell it.
 pub fn outcome_name(investigation: Option<&Investigation>, is_question: bool) -> &'static str {
     let Some(investigation) = investigation else { return "facts_only" };
@@ -216,6 +236,7 @@ pub fn document(told: &Told<'_>) -> Document {
         details: details::details(told),
         log_quotes: LogQuotes::default(),
         data: data::data(told).value(),
+        kept: None,
     };
     quotes::mark(&mut document, told.ledger);
     document

@@ -4,6 +4,8 @@
 //! Everything in them is bounded: a report is kept in the state table. Whole series and log groups stay where they are;
 //! the command and the console link of each piece of evidence lead there.
 
+mod chart;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use crate::alarm::Hints;
 use crate::clock::Timestamp;
 use crate::evidence::{Gap, Source, Status, Window};
 use crate::finding::{ClaimKind, Counts, Review, VerdictKind};
+use crate::gather::insights::Scanned;
 use crate::id::{EventKey, EvidenceId, RunId};
 use crate::investigation::AgentEnd;
 use crate::investigation::depth::Choice;
@@ -20,6 +23,8 @@ use crate::model::budget::Spent;
 use crate::report::compose::{Also, Earlier};
 use crate::report::document::Document;
 use crate::report::steps::Step;
+
+pub use chart::{ChangeMark, Chart, NormalBand, PointData};
 
 /// The facts of a run. A notice that investigates nothing has the first few only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +41,9 @@ pub struct Data {
     /// What was asked, where the run answers a question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
+    /// The run whose kept evidence the question is answered from, where nothing was read anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_run: Option<RunId>,
     /// What the alarm's owner asks for, by tags and description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hints: Option<Hints>,
@@ -59,6 +67,12 @@ pub struct Data {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub as_of: Option<Timestamp>,
+    /// Where the report is kept, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<StoredAt>,
+    /// Channels that are known not to have taken it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undelivered: Vec<Undelivered>,
     /// What was investigated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentData>,
@@ -108,6 +122,9 @@ pub struct Data {
     /// What the models cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
+    /// What Logs Insights scanned, where it was to be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insights: Option<Scanned>,
 }
 
 impl Data {
@@ -152,6 +169,33 @@ pub struct AlarmData {
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub changed_at: Option<Timestamp>,
     /// Why, in the alarm's own words, without secrets.
+    pub reason: String,
+}
+
+/// Where a report is kept: two objects of an S3 bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StoredAt {
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Key of the page.
+    pub html: String,
+    /// Key of the JSON report.
+    pub json: String,
+}
+
+impl StoredAt {
+    /// What the link to the page is called on cards.
+    pub const LABEL: &'static str = "Full report";
+}
+
+/// A channel that did not take a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Undelivered {
+    /// Its name.
+    pub channel: String,
+    /// Why, in one line.
     pub reason: String,
 }
 
@@ -262,71 +306,6 @@ pub struct LeadData {
     pub reasons: Vec<String>,
     /// Where that stands.
     pub evidence: Vec<EvidenceId>,
-}
-
-/// The alarm's metric over the incident window, to be drawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Chart {
-    /// Its name.
-    pub metric: String,
-    /// Its statistic.
-    pub statistic: String,
-    /// Its unit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// Length of a period, seconds.
-    pub period_seconds: i64,
-    /// Where it stands.
-    pub evidence: EvidenceId,
-    /// What is drawn.
-    pub window: Window,
-    /// At most 240, oldest first; of more the lowest and the highest of each stretch.
-    pub points: Vec<PointData>,
-    /// The alarm's threshold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<f64>,
-    /// What is normal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub normal: Option<NormalBand>,
-    /// When the symptom began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub onset: Option<Timestamp>,
-    /// Changes within the window.
-    pub changes: Vec<ChangeMark>,
-}
-
-/// One value.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct PointData {
-    /// Start of its period.
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub at: Timestamp,
-    /// The value.
-    pub value: f64,
-}
-
-/// The range of normal times.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct NormalBand {
-    /// 1st percentile.
-    pub low: f64,
-    /// 99th percentile.
-    pub high: f64,
-}
-
-/// A change on the chart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ChangeMark {
-    /// When.
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub at: Timestamp,
-    /// Where it stands.
-    pub evidence: EvidenceId,
 }
 
 /// The lane of the timeline that an entry stands in.

@@ -2,6 +2,8 @@
 //!
 //! Text in a [`Span`] is never markup. A renderer escapes all of it, so a log line cannot become a link or a mention.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::AlarmState;
@@ -182,4 +184,8 @@ pub struct Document {
     pub details: Vec<Detail>,
     /// The machine's part: alarm, verdict, evidence, costs; the report JSON prints it.
     pub data: serde_json::Value,
+    /// What a later question is answered from ([`Kept`](crate::report::kept::Kept)), packed. The report JSON holds it; what
+    /// is remembered for another try of the run does not, as it must stay small.
+    #[serde(skip)]
+    pub kept: Option<Arc<serde_json::Value>>,
 }

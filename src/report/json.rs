@@ -2,6 +2,8 @@
 //!
 //! `docs/report.schema.json` is made from these types by a test, which fails where the two differ.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,6 +39,11 @@ pub struct Report {
     pub card: Card,
     /// The facts of the run.
     pub data: Data,
+    /// What `ask --run` answers from: the incident and all its evidence, without secrets. Its form is the program's own and
+    /// may change with any version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, Value>>"))]
+    pub kept: Option<Value>,
 }
 
 /// What a person reads, in order. Text in it is never markup.
@@ -81,6 +88,7 @@ impl Report {
             recovered: document.recovered,
             push: document.push.clone(),
             text: plain::render(&document),
+            kept: document.kept.as_deref().cloned(),
             data: Data::of(&document),
             card: Card {
                 title: document.title,
@@ -99,7 +107,7 @@ impl Report {
 
     /// Returns the document, to be rendered otherwise.
     pub fn document(self) -> Document {
-        let Report { format, run_id, state, recovered, push, text: _, card, data } = self;
+        let Report { format, run_id, state, recovered, push, text: _, card, data, kept } = self;
         Document {
             format,
             run_id,
@@ -118,6 +126,7 @@ impl Report {
             details: card.details,
             log_quotes: LogQuotes::Full,
             data: data.value(),
+            kept: kept.map(Arc::new),
         }
     }
 }

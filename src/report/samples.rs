@@ -144,6 +144,7 @@ pub(crate) fn cannot_be_shown() -> Document {
         ],
         details: vec![],
         log_quotes: LogQuotes::Full,
+        kept: None,
         data: data("partner-gateway-p99", "investigated", Some(VerdictKind::CannotBeShown)),
     }
 }
@@ -176,6 +177,7 @@ fn invoice_render() -> Document {
         ],
         footer: vec![],
         log_quotes: LogQuotes::Full,
+        kept: None,
         details: vec![
             Detail {
                 topic: Topic::Timeline,

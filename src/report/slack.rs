@@ -20,6 +20,13 @@ pub use thread::{conclusion, details, reply, threaded};
 /// Slack takes 50 blocks a message.
 pub const MOST_BLOCKS: usize = 50;
 
+/// Slack refuses a message whose blocks have more than about 13,200 characters in all, frames included, with
+/// `msg_blocks_too_long`. Its documentation does not say so; slackapi/bolt-js#2509 has the measures.
+const MOST_ALL: usize = 12_000;
+
+/// What the frame of a block counts.
+const FRAME: usize = 200;
+
 /// Slack cuts a section at 3,000 characters, counted as UTF-16 units to be safe with pictures.
 const MOST_SECTION: usize = 3_000;
 
@@ -43,8 +50,9 @@ pub fn render(document: &Document) -> Value {
     let rows_of = |groups: Vec<&Group>| -> Vec<String> {
         groups.into_iter().flat_map(|group| &group.rows).map(|row| row_text(row, Times::Utc)).collect()
     };
-    let mut closing_blocks: Vec<Value> = chunks(rows_of(lists)).iter().map(|text| section(text)).collect();
-    closing_blocks.extend(chunks(rows_of(footer)).iter().map(|text| context(text)));
+    // What closes the card stays whole, however long the rest is.
+    let mut closing = fitted(chunks(rows_of(lists)).iter().map(|text| section(text)), MOST_ALL / 3);
+    closing.extend(fitted(chunks(rows_of(footer)).iter().map(|text| context(text)), MOST_ALL / 6));
 
     let mut blocks: Vec<Value> = Vec::new();
     for group in body {
@@ -52,16 +60,11 @@ pub fn render(document: &Document) -> Value {
         let rows = group.rows.iter().map(|row| row_text(row, times)).collect();
         blocks.extend(chunks(rows).iter().map(|text| section(text)));
     }
-    let room = MOST_BLOCKS.saturating_sub(closing_blocks.len());
-    if blocks.len() > room {
-        blocks.truncate(room.saturating_sub(1));
-        blocks.push(section("Shortened here: the rest is in the full report."));
-    }
-    blocks.extend(closing_blocks);
+    let mut blocks = fitted(blocks.into_iter(), MOST_ALL - weight(&closing));
+    blocks.extend(closing);
     if blocks.is_empty() {
         blocks.push(section(&push(document)));
     }
-    blocks.truncate(MOST_BLOCKS);
 
     json!({
         "text": push(document),
@@ -130,6 +133,30 @@ fn context(text: &str) -> Value {
         "type": "context",
         "elements": [{ "type": "mrkdwn", "text": text, "verbatim": true }],
     })
+}
+
+/// Returns what blocks count of [`MOST_ALL`].
+fn weight(blocks: &[Value]) -> usize {
+    let text = |block: &Value| {
+        let text = block.pointer("/text/text").or_else(|| block.pointer("/elements/0/text"));
+        text.and_then(Value::as_str).map(length).unwrap_or_default()
+    };
+    blocks.iter().map(|block| FRAME + text(block)).sum()
+}
+
+/// Returns the blocks that there is room for, with a word in the place of those that are left out.
+fn fitted(blocks: impl Iterator<Item = Value>, room: usize) -> Vec<Value> {
+    let mut fitted: Vec<Value> = blocks.collect();
+    if weight(&fitted) <= room && fitted.len() <= MOST_BLOCKS {
+        return fitted;
+    }
+    let shortened = section("Shortened here: the rest is in the full report.");
+    let room = room.saturating_sub(weight(std::slice::from_ref(&shortened)));
+    while weight(&fitted) > room || fitted.len() >= MOST_BLOCKS {
+        fitted.pop();
+    }
+    fitted.push(shortened);
+    fitted
 }
 
 /// Joins rows into texts that each fit a section.

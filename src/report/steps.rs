@@ -88,6 +88,7 @@ fn suspected(ledger: &Ledger, analysis: &Analysis) -> Option<Rollback> {
         Body::Change(_)
         | Body::Series(_)
         | Body::Logs(_)
+        | Body::Rows(_)
         | Body::Fact(_)
         | Body::Alarm(_)
         | Body::Nothing => None,

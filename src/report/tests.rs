@@ -2,10 +2,12 @@
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use serde_json::Value;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
 
 use super::layout::columns;
-use super::{Document, json, markdown, plain, samples, slack, terminal};
+use super::{Document, json as report_json, markdown, plain, samples, slack, terminal};
 use crate::alarm::AlarmState;
 use crate::report::document::{Detail, FORMAT, Line, Marks, Section, Span, Topic};
 
@@ -36,7 +38,7 @@ fn every_other_rendering_of_a_shown_cause() {
     assert_snapshot!("plain_report", plain::render_report(&document));
     assert_snapshot!("markdown_card", markdown::render_card(&document));
     assert_snapshot!("markdown_report", markdown::render_report(&document));
-    assert_snapshot!("json_report", pretty(&json::render(&document)));
+    assert_snapshot!("json_report", pretty(&report_json::render(&document)));
 }
 
 /// A document with the same hostile text in every place where text from outside can stand.
@@ -186,6 +188,7 @@ fn an_empty_document_still_makes_a_message() {
         details: vec![],
         log_quotes: super::readers::LogQuotes::Full,
         data: Value::Null,
+        kept: None,
     };
     let message = slack::render(&empty);
     check_slack(&message);
@@ -334,7 +337,7 @@ proptest! {
         let code = document.details[0].code.clone().unwrap();
         prop_assert!(markdown::render_report(&document).len() > markdown::render_card(&document).len());
         prop_assert!(plain::render_report(&document).len() > code.len());
-        let report = json::render(&document);
+        let report = report_json::render(&document);
         prop_assert_eq!(&report["format"], 1);
         let written = report.to_string();
         prop_assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), report);
@@ -351,4 +354,50 @@ fn hostile_text_is_within_the_limits_everywhere() {
     ] {
         check_slack(&slack::render(&hostile(text)));
     }
+}
+
+/// Returns every message that Slack gets of a document, by what it is.
+fn slack_messages(document: &Document) -> Vec<(&'static str, Value)> {
+    let shown = document.for_channel();
+    let mut messages = vec![
+        ("card", slack::render(&slack::threaded(&shown))),
+        ("card without a thread", slack::render(&shown)),
+        ("conclusion", slack::conclusion(&shown)),
+        ("reply", slack::reply(&shown)),
+        ("text", slack::render_text(&shown)),
+    ];
+    messages.extend(slack::details(&shown).into_iter().map(|message| ("details", message)));
+    messages
+}
+
+/// `tests/test_slack_messages.py` holds them against a checker that is not ours, and against the emulator's.
+#[test]
+fn the_slack_messages_of_many_documents_are_kept_for_other_checkers() {
+    let mut runner = TestRunner::deterministic();
+    let any = any_document();
+    let mut documents: Vec<Document> =
+        (0..24).map(|_| any.new_tree(&mut runner).unwrap().current()).collect();
+    documents.extend([samples::cause_shown(), samples::facts_only(), samples::cannot_be_shown()]);
+    for text in
+        ["<!channel> ``` *a* :x: &", &"a".repeat(20_000), &"&".repeat(20_000), &"漢字🔥 ".repeat(5_000)]
+    {
+        let mut document = hostile(text);
+        document.impact = vec![document.impact[0].clone(); 40];
+        document.details = vec![document.details[0].clone(); 40];
+        documents.push(document);
+    }
+    let mut lines = String::new();
+    for (what, message) in documents.iter().flat_map(slack_messages) {
+        let blocks = message["blocks"].as_array().map_or(&[][..], Vec::as_slice);
+        let text = |block: &Value| {
+            let text = block.pointer("/text/text").or_else(|| block.pointer("/elements/0/text")).unwrap();
+            text.as_str().unwrap().encode_utf16().count()
+        };
+        assert!(blocks.len() <= 50, "{what} of {} blocks", blocks.len());
+        let all: usize = blocks.iter().map(text).sum();
+        assert!(all <= 12_000, "{what} with {all} characters in its blocks");
+        lines.push_str(&format!("{}\n", json!({ "what": what, "message": message })));
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/slack-messages.jsonl");
+    std::fs::write(path, lines).unwrap();
 }

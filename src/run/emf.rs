@@ -35,8 +35,17 @@ fn line(stamped: &Stamped, at: i64) -> Option<Value> {
             "DeliveryFailures": 1,
         }));
     }
-    let RunEvent::Finished { outcome, took, model_calls, input_tokens, output_tokens, cost_usd, agents } =
-        &stamped.event
+    let RunEvent::Finished {
+        outcome,
+        took,
+        model_calls,
+        input_tokens,
+        output_tokens,
+        cost_usd,
+        agents,
+        insights_bytes,
+        tripped,
+    } = &stamped.event
     else {
         return None;
     };
@@ -57,11 +66,18 @@ fn line(stamped: &Stamped, at: i64) -> Option<Value> {
         "OutputTokens": output_tokens,
         // A property and no metric: Logs Insights can sum it up, and metrics by agent would cost as two dozen.
         "Agents": agents,
+        // A property for the same reason: which limits were reached.
+        "Tripped": tripped,
     });
     // An unknown cost is absent, never zero.
     if let (Some(cost), Some(fields)) = (cost_usd, line.as_object_mut()) {
         metrics.push(json!({"Name": "CostUsd", "Unit": "None"}));
         fields.insert("CostUsd".into(), json!(cost));
+    }
+    // Most runs scan nothing, and a metric costs.
+    if let (1.., Some(fields)) = (*insights_bytes, line.as_object_mut()) {
+        metrics.push(json!({"Name": "InsightsBytes", "Unit": "Bytes"}));
+        fields.insert("InsightsBytes".into(), json!(insights_bytes));
     }
     let directive = json!({
         "Timestamp": at,
@@ -93,6 +109,8 @@ mod tests {
                 output_tokens: 20,
                 cost_usd,
             }],
+            insights_bytes: 1_000,
+            tripped: vec!["insights_bytes".into()],
         };
         Stamped { run_id: "7f3a9c".into(), elapsed: Duration::ZERO, event }
     }
@@ -106,6 +124,7 @@ mod tests {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }
         assert_eq!(line["_aws"]["Timestamp"], 1000);
+        assert_eq!((&line["InsightsBytes"], &line["Tripped"]), (&json!(1_000), &json!(["insights_bytes"])));
         assert_eq!(
             line["Agents"][0],
             json!({"agent": "metrics", "model_calls": 2, "input_tokens": 100, "output_tokens": 20, "cost_usd": 0.14})

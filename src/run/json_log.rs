@@ -86,9 +86,13 @@ fn write(stamped: &Stamped) {
         RunEvent::ClaimsChecked { held, checked, removed } => {
             tracing::info!(run_id, elapsed_ms, held, checked, removed, "claims checked");
         }
-        RunEvent::Delivered { channel, reference, note } => {
-            let (reference, note) = (reference.as_deref(), note.as_deref());
-            tracing::info!(run_id, elapsed_ms, %channel, reference, note, "delivered");
+        RunEvent::Delivered { channel, reference, note: Some(note) } => {
+            let reference = reference.as_deref();
+            tracing::warn!(run_id, elapsed_ms, %channel, reference, %note, "delivered");
+        }
+        RunEvent::Delivered { channel, reference, note: None } => {
+            let reference = reference.as_deref();
+            tracing::info!(run_id, elapsed_ms, %channel, reference, "delivered");
         }
         RunEvent::Diagnosed { model, diagnosis, cause, remedy, next } => {
             tracing::warn!(run_id, elapsed_ms, %model, %diagnosis, %cause, %remedy, %next, "model failure diagnosed");
@@ -104,10 +108,13 @@ fn write(stamped: &Stamped) {
             output_tokens,
             cost_usd,
             agents: _,
+            insights_bytes,
+            tripped,
         } => {
+            let tripped = tripped.join(" ");
             tracing::info!(
                 run_id, elapsed_ms, %outcome, took_ms = milliseconds(*took), model_calls, input_tokens,
-                output_tokens, cost_usd, "run finished"
+                output_tokens, cost_usd, insights_bytes, %tripped, "run finished"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What the models have cost on a UTC day, over all runs that share the store.
+//! What models and Logs Insights have cost on a UTC day, over all runs that share the store.
 
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ pub struct DaySpent {
     pub tokens: u64,
     /// Answered calls.
     pub calls: u32,
+    /// Bytes that Logs Insights scanned.
+    #[serde(default)]
+    pub insights_bytes: u64,
 }
 
 /// Adds to a day and returns its sum; nothing to add only asks.
@@ -27,6 +30,7 @@ pub async fn spend(store: &dyn Store, day: Date, more: DaySpent) -> Result<DaySp
         day.usd += more.usd;
         day.tokens = day.tokens.saturating_add(more.tokens);
         day.calls = day.calls.saturating_add(more.calls);
+        day.insights_bytes = day.insights_bytes.saturating_add(more.insights_bytes);
         *day
     })
     .await
@@ -41,11 +45,11 @@ mod tests {
     async fn a_day_is_summed_and_the_next_one_begins_at_nothing() {
         let store = MemoryStore::default();
         let (day, next) = (jiff::civil::date(2026, 11, 24), jiff::civil::date(2026, 11, 25));
-        let run = DaySpent { usd: 0.25, tokens: 1_000, calls: 3 };
+        let run = DaySpent { usd: 0.25, tokens: 1_000, calls: 3, insights_bytes: 7 };
         let none = DaySpent::default();
         assert_eq!(spend(&store, day, none).await, Ok(none));
         assert_eq!(spend(&store, day, run).await, Ok(run));
-        let twice = DaySpent { usd: 0.5, tokens: 2_000, calls: 6 };
+        let twice = DaySpent { usd: 0.5, tokens: 2_000, calls: 6, insights_bytes: 14 };
         assert_eq!(spend(&store, day, run).await, Ok(twice));
         assert_eq!(spend(&store, day, none).await, Ok(twice));
         assert_eq!(spend(&store, next, none).await, Ok(none));

@@ -139,6 +139,7 @@ mod tests {
             document: None,
             receipts: Vec::new(),
             below: Vec::new(),
+            undelivered: Vec::new(),
         }
     }
 

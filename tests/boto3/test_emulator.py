@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import struct
 import sys
 import tomllib
 import urllib.error
 import urllib.request
-from datetime import datetime, timedelta
+import zlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -313,6 +315,54 @@ def test_list_metrics_lists_what_had_data_in_two_weeks(cloudwatch, series):
     )
 
 
+def pixels(picture: bytes) -> tuple[int, int, list[bytes]]:
+    """Reads a PNG of eight bits and a palette by hand: its size and the colour of every pixel, row by row."""
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    chunks, at = {}, 8
+    while at < len(picture):
+        length, kind = struct.unpack(">I4s", picture[at : at + 8])
+        data = picture[at + 8 : at + 8 + length]
+        assert zlib.crc32(kind + data) == int.from_bytes(picture[at + 8 + length : at + 12 + length]), kind
+        chunks[kind] = data
+        at += 12 + length
+    assert list(chunks) == [b"IHDR", b"PLTE", b"IDAT", b"IEND"]
+    width, height, *form = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert form == [8, 3, 0, 0, 0]
+    rows = zlib.decompress(chunks[b"IDAT"])
+    assert len(rows) == height * (width + 1)
+    palette = [chunks[b"PLTE"][place : place + 3] for place in range(0, len(chunks[b"PLTE"]), 3)]
+    lines = [rows[place + 1 : place + 1 + width] for place in range(0, len(rows), width + 1)]
+    return width, height, [b"".join(palette[pixel] for pixel in line) for line in lines]
+
+
+def test_a_graph_is_a_png_of_its_size_with_its_line_and_its_annotations(cloudwatch, series):
+    line = series[0].line
+    row = [line["namespace"], line["metric"], *(part for pair in line["dimensions"].items() for part in pair)]
+    widget = {
+        "metrics": [[*row, {"stat": "Sum", "period": series[0].period, "color": "#112233"}]],
+        "start": (AS_OF - timedelta(hours=1)).isoformat(),
+        "end": AS_OF.isoformat(),
+        "width": 300,
+        "height": 200,
+        "annotations": {
+            "horizontal": [{"value": 20, "color": "#ff0000"}, [{"value": 2, "color": "#00ff00"}, {"value": 1}]],
+            "vertical": [{"value": (AS_OF - timedelta(minutes=30)).isoformat(), "color": "#0000ff", "label": "C1"}],
+        },
+    }
+    answer = cloudwatch.get_metric_widget_image(MetricWidget=json.dumps(widget), OutputFormat="png")
+    width, height, rows = pixels(answer["MetricWidgetImage"])
+    assert (width, height) == (300, 200)
+    for colour in (b"\x11\x22\x33", b"\xff\0\0", b"\0\xff\0", b"\0\0\xff"):
+        assert any(colour in row for row in rows), colour
+    for wrong in ({"width": 2001}, {"view": "pie"}, {"strange": 1}, {"metrics": [["one name"]]}):
+        _, message, status = error(
+            lambda wrong=wrong: cloudwatch.get_metric_widget_image(MetricWidget=json.dumps(widget | wrong))
+        )
+        assert status == 400, message
+    _, message, status = error(lambda: cloudwatch.get_metric_widget_image(MetricWidget="{"))
+    assert status == 400 and "not valid JSON" in message
+
+
 # ---- alarms ----
 
 
@@ -466,6 +516,65 @@ def test_log_errors_are_awss(logs):
         assert code == "InvalidParameterException"
         _, message, _ = error(lambda: logs.filter_log_events(logGroupName=group, filterPattern="{ $.a = 1 }"))
         assert message.startswith("emulator: unsupported")
+
+
+def run_query(logs, query: str, **arguments) -> tuple[str, list[str]]:
+    """Starts a query over the whole recording and looks until it ends; gives its id and every status."""
+    start, end = 0, int(AS_OF.timestamp())
+    started = logs.start_query(
+        logGroupNames=[standard_group()], queryString=query, startTime=start, endTime=end, **arguments
+    )
+    statuses = []
+    while not statuses or statuses[-1] in ("Scheduled", "Running"):
+        statuses.append(logs.get_query_results(queryId=started["queryId"])["status"])
+    return started["queryId"], statuses
+
+
+def test_a_query_runs_over_several_looks_and_counts_what_is_there(logs, events):
+    mine = [event for event in events if event["group"] == standard_group()]
+    errors = [event for event in mine if "ERROR" in event["message"]]
+    query, statuses = run_query(logs, "filter @message like /ERROR/ | stats count(*) as lines by bin(1m)")
+    assert statuses == ["Scheduled", "Running", "Complete"]
+    answer = logs.get_query_results(queryId=query)
+    rows = [{field["field"]: field["value"] for field in row} for row in answer["results"]]
+    expected = {}
+    for event in errors:
+        minute = datetime.fromtimestamp(event["ms"] // 60_000 * 60, UTC).strftime("%Y-%m-%d %H:%M:00.000")
+        expected[minute] = expected.get(minute, 0) + 1
+    assert {row["bin(1m)"]: int(row["lines"]) for row in rows} == expected
+    statistics = answer["statistics"]
+    assert (statistics["recordsMatched"], statistics["recordsScanned"]) == (len(errors), len(mine))
+    assert statistics["bytesScanned"] == sum(len(event["message"].encode()) for event in mine)
+
+
+def test_rows_of_a_query_are_newest_first_and_limited(logs, events):
+    mine = [event for event in events if event["group"] == standard_group()]
+    query, _ = run_query(logs, "fields @timestamp, @message", limit=3)
+    rows = logs.get_query_results(queryId=query)["results"]
+    assert [row[1]["value"] for row in rows] == [event["message"] for event in mine[::-1][:3]]
+    assert {field["field"] for field in rows[0]} == {"@timestamp", "@message", "@ptr"}
+
+
+def test_a_query_can_be_stopped_once(logs):
+    window = {"logGroupName": standard_group(), "startTime": 0, "endTime": int(AS_OF.timestamp())}
+    query = logs.start_query(queryString="fields @message", **window)["queryId"]
+    assert logs.stop_query(queryId=query)["success"] is True
+    assert logs.get_query_results(queryId=query)["status"] == "Cancelled"
+    code, _, _ = error(lambda: logs.stop_query(queryId=query))
+    assert code == "InvalidParameterException"
+    code, _, _ = error(lambda: logs.get_query_results(queryId="00000000-0000-0000-0000-000000000000"))
+    assert code == "ResourceNotFoundException"
+
+
+def test_errors_of_queries_are_awss_and_what_is_outside_the_subset_is_refused(logs):
+    window = {"startTime": 0, "endTime": int(AS_OF.timestamp())}
+    code, _, _ = error(lambda: logs.start_query(logGroupName="/no/such/group", queryString="fields @message", **window))
+    assert code == "ResourceNotFoundException"
+    group = standard_group()
+    code, _, _ = error(lambda: logs.start_query(logGroupName=group, queryString="select *", **window))
+    assert code == "MalformedQueryException"
+    _, message, _ = error(lambda: logs.start_query(logGroupName=group, queryString="pattern @message", **window))
+    assert message.startswith("emulator: unsupported")
 
 
 # ---- Lambda, SSM, SNS, Bedrock, Service Quotas, STS ----
@@ -728,6 +837,14 @@ def test_what_no_grant_covers_is_denied_in_each_services_words():
             "logs:FilterLogEvents": (
                 "AccessDeniedException", 400, lambda: clients["logs"].filter_log_events(logGroupName="g"),
             ),
+            "logs:StartQuery": (
+                "AccessDeniedException", 400,
+                lambda: clients["logs"].start_query(logGroupName="g", queryString="q", startTime=0, endTime=1),
+            ),
+            "logs:GetQueryResults": (
+                "AccessDeniedException", 400, lambda: clients["logs"].get_query_results(queryId="q"),
+            ),
+            "logs:StopQuery": ("AccessDeniedException", 400, lambda: clients["logs"].stop_query(queryId="q")),
             "lambda:ListAliases": (
                 "AccessDeniedException", 403, lambda: clients["lambda"].list_aliases(FunctionName="f"),
             ),

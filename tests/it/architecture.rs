@@ -306,6 +306,15 @@ fn only_the_room_of_the_adapters_names_the_sdk() {
 }
 
 #[test]
+fn logs_insights_is_asked_in_one_place_which_counts_what_it_costs() {
+    let mut sources = rust(&["src"]);
+    sources.retain(|source| !source.path.starts_with("src/aws") && source.path != "src/gather/telemetry.rs");
+    let asked = offences(&sources, |line| has_word(line, "query_logs"));
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].starts_with("src/gather/insights.rs:"), "{asked:?}");
+}
+
+#[test]
 fn the_pure_rooms_never_wait() {
     for pure in PURE_ROOMS.split(' ') {
         let mut sources = rust(&["src"]);

@@ -293,6 +293,7 @@ fn document() -> Document {
         details: Vec::new(),
         log_quotes: sre_agent::report::readers::LogQuotes::default(),
         data: json!({"alarm": {"name": "invoice-render-errors"}}),
+        kept: None,
     }
 }
 

@@ -5,17 +5,21 @@ mod architecture;
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod cards;
 mod channels;
 #[cfg(test)]
 mod custom_namespace;
 #[cfg(test)]
 mod denials;
 #[cfg(test)]
+mod destinations;
 mod diagnosis;
 #[cfg(test)]
 mod evidence_faults;
 #[cfg(test)]
 mod incident_run;
+#[cfg(test)]
+mod insights;
 #[cfg(test)]
 mod lambda_binary;
 #[cfg(test)]
@@ -28,6 +32,7 @@ mod notices;
 mod other_providers;
 #[cfg(test)]
 mod pace;
+mod pictures;
 #[cfg(test)]
 mod question;
 #[cfg(test)]

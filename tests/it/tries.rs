@@ -245,12 +245,12 @@ async fn an_event_that_was_reported_is_not_posted_again() {
 }
 
 /// Answers as the account does, but for what a test plants.
-struct Planted {
-    inner: Arc<dyn Telemetry>,
+pub(crate) struct Planted {
+    pub(crate) inner: Arc<dyn Telemetry>,
     /// Whether the next question about a function panics.
-    panics: AtomicBool,
+    pub(crate) panics: AtomicBool,
     /// The state that the alarm has, whatever it had.
-    state: Option<AlarmState>,
+    pub(crate) state: Option<AlarmState>,
 }
 
 impl Telemetry for Planted {

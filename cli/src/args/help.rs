@@ -58,13 +58,29 @@ Examples:
 
 /// See the command of this name.
 pub(super) const AFTER_SHOW: &str = "\
-Reads report.json, or what --json printed, and renders it again; of several reports the first.
-Nothing is asked of AWS.
+Finds the report of a run in the bucket that reports are kept in, the newest day first, and prints
+it: that takes s3:ListBucket and s3:GetObject. The first digits of an id will do.
+Or reads report.json, or what --json printed, of several reports the first: nothing is asked of AWS.
 
 Examples:
+  sre-agent show 7f3a9c --profile prod
+  sre-agent show 7f3a9c --bucket my-reports --days 400 --format markdown
   sre-agent show report.json
   sre-agent show report.json --format html > report.html
   sre-agent investigate my-alarm --json | sre-agent show - --format markdown";
+
+/// See the command of this name.
+pub(super) const AFTER_ASK: &str = "\
+One analyst answers from the evidence of that run, as it was read then; nothing is read of AWS
+beside the report, and what the answer says is checked against the same evidence.
+For the alarm as it is now there is --prompt.
+
+Exit code 0: answered, or said that the evidence does not answer it. 1: failed. 2: usage or
+configuration. 3: no model answered.
+
+Examples:
+  sre-agent ask --run 7f3a9c \"Which version fails, and since when?\" --profile prod
+  sre-agent ask --run report.json \"Was anything throttled?\" --json";
 
 /// See the command of this name.
 pub(super) const AFTER_SCHEMA: &str = "\

@@ -16,5 +16,6 @@ mod program;
 mod report;
 #[cfg(test)]
 mod slack_bot;
+mod stored;
 #[cfg(test)]
 mod usage;

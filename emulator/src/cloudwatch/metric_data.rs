@@ -148,6 +148,25 @@ pub(crate) fn get_metric_data(scenario: &Scenario, paging: &Paging, raw: Value) 
     })
 }
 
+/// Reads one metric's datapoints over a window, as a graph names it: start of the period in seconds, and value.
+pub(super) fn datapoints(
+    scenario: &Scenario,
+    metric: MetricKey,
+    stat: &str,
+    period: i64,
+    (start, end): (Timestamp, Timestamp),
+) -> Result<Vec<(i64, f64)>, Failure> {
+    let window = window(scenario, Some(start), Some(end))?;
+    let question = Question {
+        id: String::new(),
+        label: String::new(),
+        series: scenario.metrics().find(&metric),
+        period,
+        statistic: statistic(stat, "MetricWidget")?,
+    };
+    points(&question, window)
+}
+
 fn place(pager: &Pager, token: &str) -> Option<(usize, usize)> {
     let place = pager.place(token)?;
     let (query, datapoint) = place.split_once('/')?;

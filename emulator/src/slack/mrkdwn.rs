@@ -121,6 +121,10 @@ fn angle(inside: &str) -> String {
     let (target, label) =
         inside.split_once('|').map_or((inside, None), |(target, label)| (target, Some(label)));
     let target = decoded(target);
+    if target.starts_with("!date^") {
+        // A moment in the reader's own time zone, which is not known here: its fallback stands for it.
+        return format!("<time>{}</time>", escaped(&decoded(label.unwrap_or_default())));
+    }
     if target.starts_with(['!', '@', '#']) {
         let name = label.map_or_else(|| target.trim_start_matches(['!', '@', '#']).to_owned(), decoded);
         let sign = if target.starts_with('#') { '#' } else { '@' };

@@ -55,6 +55,7 @@ pub(crate) fn channel(messages: &[SlackMessage]) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=390\"><title>Slack channel of the emulator</title>\
+         <link rel=\"icon\" href=\"data:,\">\
          <style>{STYLE}</style></head><body><main><h1># {CHANNEL_NAME} (emulated)</h1>{body}</main></body></html>\n"
     )
 }

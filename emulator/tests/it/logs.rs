@@ -213,7 +213,8 @@ async fn what_is_outside_the_subset_is_refused_and_kept() {
         ("FilterLogEvents", json!({"logGroupName": "/aws/lambda/sorter-archive"})),
         ("FilterLogEvents", json!({"logGroupName": GROUP, "unmask": true})),
         ("FilterLogEvents", json!({"logGroupName": GROUP, "colour": "blue"})),
-        ("StartQuery", json!({})),
+        ("StartQuery", json!({"queryString": "fields @message", "startTime": 0, "endTime": 1})),
+        ("GetLogEvents", json!({})),
     ];
     for (place, (operation, input)) in cases.into_iter().enumerate() {
         let reply = logs(&emulator, operation, input).await;

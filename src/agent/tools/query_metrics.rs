@@ -95,6 +95,7 @@ fn known_unit(toolbox: &Toolbox, metric: &MetricId) -> Option<String> {
         }
         Body::Series(_)
         | Body::Logs(_)
+        | Body::Rows(_)
         | Body::Change(_)
         | Body::Fact(_)
         | Body::Alarm(_)

@@ -75,6 +75,7 @@ pub fn call(toolbox: &Toolbox, input: &Value) -> Said {
         }
         Body::Series(_)
         | Body::Logs(_)
+        | Body::Rows(_)
         | Body::Change(_)
         | Body::Fact(_)
         | Body::Alarm(_)

@@ -104,6 +104,7 @@ pub async fn call(toolbox: &mut Toolbox, input: &Value) -> Said {
                 pattern: request.pattern,
                 lines,
                 complete: page.complete,
+                counted: None,
                 templates: Vec::new(),
             };
             toolbox.add(question.answered(status, Body::Logs(logs)))

@@ -146,6 +146,11 @@ impl SlackApi {
         &self.channel
     }
 
+    /// Returns the same bot as it writes into another channel.
+    pub fn writing_into(&self, channel: &str) -> Self {
+        SlackApi { channel: channel.to_owned(), ..self.clone() }
+    }
+
     /// Asks Slack whose token it is. Nobody sees that.
     pub async fn auth_test(&self, deadline: Deadline) -> Result<Identity, SlackError> {
         let (answer, headers) =

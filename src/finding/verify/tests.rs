@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::evidence::{
-    Change, ChangeKind, Fact, FactKind, LogLine, LogLines, MetricId, Query, Statistic, Window,
+    Change, ChangeKind, Fact, FactKind, LogLine, LogLines, MetricId, Query, QueryRows, Statistic, Window,
 };
 use crate::finding::wording::{invented, number_occurs};
 use crate::redact::Redacted;
@@ -61,6 +61,7 @@ fn ledger() -> Ledger {
                 ),
             }],
             complete: true,
+            counted: None,
             templates: Vec::new(),
         }),
     ));
@@ -315,4 +316,27 @@ fn a_time_stands_in_a_stamp_and_a_stamp_in_a_log_line_names_its_milliseconds() {
     };
     assert_eq!(said("03:02:47.656").faults, Vec::<String>::new());
     assert!(said("03:02:48").removed);
+}
+
+#[test]
+fn the_row_of_a_query_can_be_quoted_and_what_it_does_not_say_cannot() {
+    let mut ledger = ledger();
+    let rows = QueryRows {
+        groups: vec!["/shop/orders".into()],
+        query: Redacted::new("filter @message like /ERROR/ | stats count(*)"),
+        rows: vec![Redacted::new("count(*): 4812")],
+        matched: 4_812,
+        complete: true,
+    };
+    ledger.push(item("L2", Source::Logs, Body::Rows(rows)));
+    let names = BTreeSet::new();
+    let grounds =
+        Grounds { ledger: &ledger, onset: None, tolerance: SignedDuration::ZERO, known_names: &names };
+    let said = |text: &str, quote: &str| {
+        check(&claim(ClaimKind::Symptom, text, &[("L2", Some(quote), None)]), &grounds)
+    };
+    let held = said("The alarm's query counts 4812 lines", "count(*): 4812");
+    assert!(!held.removed && held.sources.contains(&Source::Logs), "{held:?}");
+    assert!(said("The alarm's query counts 4812 lines", "count(*): 4813").removed);
+    assert!(said("The alarm's query counts 9000 lines", "count(*): 4812").removed);
 }

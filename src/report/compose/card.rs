@@ -13,6 +13,7 @@ use crate::playbook::Role;
 use crate::redact::Redacted;
 use crate::report::compose::Told;
 use crate::report::compose::notice::names;
+use crate::report::data::StoredAt;
 use crate::report::document::{Document, Line, Span};
 
 /// What a phone shows of a push text.
@@ -209,7 +210,10 @@ fn verdict_words(told: &Told<'_>) -> String {
         VerdictKind::AlarmMisfired => "The alarm itself is at fault",
     };
     match told.cause().and_then(|cause| cause.entity.clone()) {
-        Some(entity) => format!("{words}: {entity}."),
+        Some(entity) => match told.analysis.lead.as_ref().filter(|lead| lead.entity == entity) {
+            Some(lead) => format!("{words}: {entity}, since {} UTC.", clock_time(lead.at)),
+            None => format!("{words}: {entity}."),
+        },
         None => format!("{words}."),
     }
 }
@@ -357,5 +361,9 @@ pub(super) fn links(told: &Told<'_>) -> Vec<Span> {
     if let Some(group) = told.log_groups.first() {
         links.push(Span::Link { label: "Logs".into(), url: console::log_group(place, group) });
     }
+    links.extend(told.stored.map(|stored| Span::Link {
+        label: StoredAt::LABEL.into(),
+        url: console::object(place, &stored.bucket, &stored.html),
+    }));
     links
 }

@@ -26,13 +26,17 @@ pub(super) fn chart(told: &Told<'_>) -> Option<Chart> {
         Body::Change(_)
         | Body::Series(_)
         | Body::Logs(_)
+        | Body::Rows(_)
         | Body::Fact(_)
         | Body::Alarm(_)
         | Body::Nothing => None,
     });
     let is_number = |value: &f64| value.is_finite();
+    let metric = &watched.series.metric;
     Some(Chart {
-        metric: watched.series.metric.name.clone(),
+        namespace: metric.namespace.clone(),
+        metric: metric.name.clone(),
+        dimensions: metric.dimensions.clone(),
         statistic: watched.series.statistic.as_str().to_owned(),
         unit: watched.series.unit.clone().filter(|unit| unit != "None"),
         period_seconds: watched.series.period_seconds,

@@ -4,6 +4,7 @@ use crate::analysis::{TimelineEntry, TimelineKind};
 use crate::diagnosis::GivenUp;
 use crate::evidence::{Body, Evidence};
 use crate::finding::{Checked, verify};
+use crate::gather::insights::Scanned;
 use crate::gather::recheck::Condition;
 use crate::incident::Incident;
 use crate::model::catalogue;
@@ -41,6 +42,7 @@ pub(super) fn data(told: &Told<'_>) -> Data {
         },
         alarm: alarm(told.incident),
         question: told.question.map(|question| Redacted::new(question).as_str().to_owned()),
+        from_run: None,
         hints: Some(told.hints.clone()),
         earlier: None,
         also_firing: told.also.to_vec(),
@@ -52,6 +54,8 @@ pub(super) fn data(told: &Told<'_>) -> Data {
         linked: Vec::new(),
         depth: Some(told.depth.clone()),
         as_of: Some(told.incident.as_of),
+        stored: told.stored.cloned(),
+        undelivered: Vec::new(),
         incident: Some(incident(told)),
         condition: Some(condition(told.condition)),
         verdict: verdict.map(|verdict| verdict.kind),
@@ -89,6 +93,7 @@ pub(super) fn data(told: &Told<'_>) -> Data {
             .collect(),
         models_given_up: told.left.iter().map(model_left).collect(),
         spent: Some(told.spent.clone()),
+        insights: (*told.scanned != Scanned::default()).then_some(*told.scanned),
     }
 }
 
@@ -185,9 +190,12 @@ fn shown(told: &Told<'_>, item: &Evidence, left: usize) -> EvidenceData {
     let (excerpt, cut) = excerpt(body.trim_end(), most.min(left));
     let (formula, inputs) = match &item.body {
         Body::Fact(fact) => (Some(fact.formula.clone()), fact.inputs.clone()),
-        Body::Series(_) | Body::Logs(_) | Body::Change(_) | Body::Alarm(_) | Body::Nothing => {
-            (None, Vec::new())
-        }
+        Body::Series(_)
+        | Body::Logs(_)
+        | Body::Rows(_)
+        | Body::Change(_)
+        | Body::Alarm(_)
+        | Body::Nothing => (None, Vec::new()),
     };
     EvidenceData {
         id: item.id.clone(),

@@ -9,6 +9,7 @@ use crate::diagnosis::GivenUp;
 use crate::evidence::text::{moment, second};
 use crate::evidence::{Body, Evidence, Status};
 use crate::finding::ClaimKind;
+use crate::gather::insights::in_bytes;
 use crate::model::catalogue;
 use crate::redact::Redacted;
 use crate::report::compose::Told;
@@ -74,6 +75,16 @@ fn evidence(told: &Told<'_>) -> Detail {
             items.push(Line::text(format!("{what}: {}", titles.join("; "))));
         }
     }
+    let scanned = told.scanned;
+    if scanned.queries > 0 {
+        items.push(Line::text(format!(
+            "Logs Insights: {} {} scanned {}, about ${:.3}",
+            scanned.queries,
+            if scanned.queries == 1 { "query" } else { "queries" },
+            in_bytes(scanned.bytes),
+            scanned.cost_usd
+        )));
+    }
     detail(Topic::Evidence, "Evidence, and how to see it again", items)
 }
 
@@ -90,7 +101,7 @@ fn shown_evidence(told: &Told<'_>, item: &Evidence) -> Line {
                 mark.with(format!(" {} {}: {}. ", second(change.at), change.summary, details.join("; ")));
             with_command(line, item)
         }
-        Body::Series(_) | Body::Logs(_) | Body::Alarm(_) | Body::Nothing => {
+        Body::Series(_) | Body::Logs(_) | Body::Rows(_) | Body::Alarm(_) | Body::Nothing => {
             with_command(mark.with(format!(" {} ", item.title)), item)
         }
     }

@@ -53,6 +53,9 @@ pub struct Earlier {
     /// Where it was reported.
     #[serde(default)]
     pub receipts: Vec<Receipt>,
+    /// Channels that did not take the report.
+    #[serde(default)]
+    pub undelivered: Vec<String>,
 }
 
 impl Earlier {
@@ -61,6 +64,16 @@ impl Earlier {
         match self.outcome.as_str() {
             "merged" => "as one incident with another alarm".to_owned(),
             outcome => outcome.replace('_', " "),
+        }
+    }
+
+    /// Adds which channels did not take the report: they hear of the incident for the first time.
+    fn name_missed(&self, document: &mut Document) {
+        if !self.undelivered.is_empty() {
+            let missed = self.undelivered.join(", ");
+            document
+                .footer
+                .push(Line::text(format!("The report, run {}, did not reach {missed}.", self.run_id)));
         }
     }
 }
@@ -109,7 +122,11 @@ pub fn state_change(
         limit: "Not investigated: only a change to ALARM is.",
         outcome: "state_change",
     };
-    notice.document(incident, run_id)
+    let mut document = notice.document(incident, run_id);
+    if let Some(earlier) = earlier {
+        earlier.name_missed(&mut document);
+    }
+    document
 }
 
 /// Composes the line on alarms that belong to an open incident: it costs no model. `incident` is the alarm that tells it.
@@ -191,6 +208,7 @@ pub fn firing_again(incident: &Incident, run_id: &RunId, earlier: &Earlier, unti
     if let Some(limit) = document.limits.first_mut() {
         *limit = Line::text(format!("Not investigated again before {} UTC.", clock_time(until)));
     }
+    earlier.name_missed(&mut document);
     if let Some(data) = document.data.as_object_mut() {
         data.insert("earlier".into(), serde_json::to_value(earlier).unwrap_or(Value::Null));
     }
@@ -281,6 +299,7 @@ impl Notice<'_> {
                 ..Data::default()
             }
             .value(),
+            kept: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use regex::Regex;
 use crate::analysis::log_templates::masked;
 use crate::analysis::timeline::message_of;
 use crate::evidence::{Body, Ledger};
+use crate::redact::Redacted;
 use crate::report::document::{Document, Line, Span};
 
 /// Shorter words are of every language, not of a log.
@@ -29,20 +30,26 @@ struct Logs<'a> {
     messages: Vec<&'a str>,
     /// Every line and template.
     texts: Vec<&'a str>,
+    /// Rows of queries, longest first: a field may hold anything.
+    rows: Vec<&'a str>,
 }
 
 /// Marks every line of the document.
 pub(super) fn mark(document: &mut Document, ledger: &Ledger) {
     let logs = Logs::of(ledger);
-    if !logs.texts.is_empty() {
+    if !(logs.texts.is_empty() && logs.rows.is_empty()) {
         document.each_line(&mut |line| *line = logs.marked(std::mem::take(line)));
     }
 }
 
 impl<'a> Logs<'a> {
     fn of(ledger: &'a Ledger) -> Self {
-        let (mut messages, mut texts) = (Vec::new(), Vec::new());
+        let (mut messages, mut texts, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for item in ledger.items() {
+            if let Body::Rows(found) = &item.body {
+                rows.extend(found.rows.iter().map(Redacted::as_str));
+                texts.extend(found.rows.iter().map(Redacted::as_str));
+            }
             let Body::Logs(logs) = &item.body else { continue };
             for template in &logs.templates {
                 messages.push(message_of(template));
@@ -50,10 +57,12 @@ impl<'a> Logs<'a> {
             }
             texts.extend(logs.lines.iter().map(|line| line.text.as_str()));
         }
-        messages.retain(|message| message.chars().count() > LEAST);
-        messages.sort_by_key(|message| std::cmp::Reverse(message.len()));
-        messages.dedup();
-        Logs { messages, texts }
+        for found in [&mut messages, &mut rows] {
+            found.retain(|message| message.chars().count() > LEAST);
+            found.sort_by_key(|message| std::cmp::Reverse(message.len()));
+            found.dedup();
+        }
+        Logs { messages, texts, rows }
     }
 
     fn marked(&self, line: Line) -> Line {
@@ -74,30 +83,21 @@ impl<'a> Logs<'a> {
 
     /// Splits a text at the words of templates, whole or cut, then at quotations.
     fn split(&self, text: &str, spans: &mut Vec<Span>) {
-        let found = self.messages.iter().find_map(|message| {
-            let at = text.find(message)?;
-            Some((at, message.len()))
-        });
-        if let Some((at, length)) = found.or_else(|| self.cut_message(text)) {
+        // A template's words are the constant ones.
+        let constant = found(&self.messages, text).map(|place| (place, false));
+        let place = constant.or_else(|| found(&self.rows, text).map(|place| (place, true)));
+        if let Some(((at, length), varies)) = place {
             let (before, rest) = text.split_at(at);
             let (words, after) = rest.split_at(length);
             self.quotations(before, spans);
-            // A template's words are the constant ones.
-            spans.push(Span::LogQuote { full: words.to_owned(), template: words.to_owned() });
+            let template = if varies { masked(words) } else { words.to_owned() };
+            spans.push(Span::LogQuote { full: words.to_owned(), template });
             if !after.is_empty() {
                 self.split(after, spans);
             }
         } else {
             self.quotations(text, spans);
         }
-    }
-
-    /// Finds the beginning of a template's words at the end of a text that was cut.
-    fn cut_message(&self, text: &str) -> Option<(usize, usize)> {
-        let kept = text.strip_suffix('…')?;
-        let at = kept.find('"')? + 1;
-        let words = kept.get(at..).filter(|words| words.chars().count() > LEAST)?;
-        self.messages.iter().any(|message| message.starts_with(words)).then_some((at, words.len()))
     }
 
     fn quotations(&self, text: &str, spans: &mut Vec<Span>) {
@@ -119,6 +119,17 @@ impl<'a> Logs<'a> {
     }
 }
 
+/// Finds one of the messages in a text: whole, or its beginning at the end of a text that was cut.
+fn found(messages: &[&str], text: &str) -> Option<(usize, usize)> {
+    let whole = messages.iter().find_map(|message| Some((text.find(message)?, message.len())));
+    whole.or_else(|| {
+        let kept = text.strip_suffix('…')?;
+        let at = kept.find('"')? + 1;
+        let words = kept.get(at..).filter(|words| words.chars().count() > LEAST)?;
+        messages.iter().any(|message| message.starts_with(words)).then_some((at, words.len()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +138,7 @@ mod tests {
         let logs = Logs {
             messages: vec!["ERROR order <*> of \"shop\" failed"],
             texts: vec!["ERROR order 4711 of \"shop\" failed", "Cannot read 'taxRate' of order 4711"],
+            rows: vec!["count(*): 51, @message: {\"order\":\"4711\"}"],
         };
         let line = logs.marked(Line::text(text));
         let shown = line.0.into_iter().map(|span| match span {
@@ -150,6 +162,16 @@ mod tests {
         );
         let cut = marked("first \"ERROR order <*> of \"sh…");
         assert_eq!(cut[1], (true, "ERROR order <*> of \"sh".into()));
+    }
+
+    #[test]
+    fn a_row_is_marked_whole_or_cut_whatever_quotation_marks_it_holds() {
+        let row = "count(*): 51, @message: {\"order\":\"4711\"}";
+        let told = marked(&format!("51 lines matched: \"{row}\""));
+        assert_eq!(told[0], (false, "51 lines matched: \"".into()));
+        assert!(told[1].0 && !told[1].1.contains("4711"), "{told:?}");
+        assert_eq!(told[2], (false, "\"".into()));
+        assert!(marked("51 lines matched: \"count(*): 51, @message: {\"ord…")[1].0);
     }
 
     #[test]

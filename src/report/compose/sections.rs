@@ -95,6 +95,8 @@ fn prefixed(words: &str, sentence: Line) -> Line {
 /// How much a bullet of the facts tells; smaller is more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
+    /// What a log alarm's own query counts.
+    Counted,
     /// What happened to the lead.
     Lead,
     /// What fails where the lead is and works where it is not.
@@ -155,6 +157,15 @@ fn fact_lines(told: &Told<'_>) -> Vec<Line> {
                 };
                 (weight, fact.at, cut(fact.text.to_string(), 220))
             }
+            Body::Rows(rows) => {
+                let first = rows.rows.first().map(|row| format!(": \"{row}\"")).unwrap_or_default();
+                let more = match rows.rows.len() {
+                    0 | 1 => String::new(),
+                    rows => format!(", the first of {rows} rows"),
+                };
+                let text = format!("{}{more}{first}", first_upper(item.title.as_str()));
+                (Weight::Counted, None, cut(text, 220))
+            }
             Body::Change(_) | Body::Logs(_) | Body::Series(_) | Body::Alarm(_) | Body::Nothing => continue,
         };
         found.push((weight, at, Line::text(format!("{text} ")).with(told.mark(&item.id))));
@@ -173,7 +184,9 @@ fn fact_lines(told: &Told<'_>) -> Vec<Line> {
 fn serves(told: &Told<'_>, entity: &str) -> bool {
     told.ledger.items().iter().any(|item| match &item.body {
         Body::Change(change) => change.kind == ChangeKind::Traffic && change.entity == entity,
-        Body::Fact(_) | Body::Logs(_) | Body::Series(_) | Body::Alarm(_) | Body::Nothing => false,
+        Body::Fact(_) | Body::Logs(_) | Body::Rows(_) | Body::Series(_) | Body::Alarm(_) | Body::Nothing => {
+            false
+        }
     })
 }
 
@@ -286,7 +299,7 @@ fn unread(told: &Told<'_>) -> Vec<String> {
 /// `logs of /ecs/partner-gateway (access denied: logs:FilterLogEvents)`.
 fn gap_words(gap: &Gap) -> String {
     let why = match (gap.status, &gap.missing_action) {
-        (Status::NotApplicable, _) => gap.reason.clone(),
+        (Status::NotApplicable | Status::NotRun, _) => gap.reason.clone(),
         (status, Some(action)) => format!("{}: {action}", status.as_str()),
         (status, None) => status.as_str().to_owned(),
     };

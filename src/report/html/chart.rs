@@ -34,22 +34,7 @@ const STEPS: [i64; 14] =
 pub(super) fn figure(chart: &Chart, anchors: &Anchors) -> Option<Markup> {
     let wide = svg(chart, (960, 300), 8)?;
     let narrow = svg(chart, (358, 240), 4)?;
-    let unit = chart.unit.as_deref().map(|unit| format!(", {unit}")).unwrap_or_default();
-    let title = format!(
-        "{} ({}{unit}) every {} s, {} to {} UTC",
-        chart.metric,
-        chart.statistic,
-        chart.period_seconds,
-        clock_time(chart.window.start),
-        clock_time(chart.window.end)
-    );
-    let values = chart.points.iter().map(|point| point.value);
-    let peak = number(values.fold(f64::NEG_INFINITY, f64::max));
-    let described = format!(
-        "{title}. Highest {peak}{}{}.",
-        chart.threshold.map(|threshold| format!(", alarm at {}", number(threshold))).unwrap_or_default(),
-        chart.onset.map(|onset| format!(", onset {}", clock_time(onset))).unwrap_or_default()
-    );
+    let (title, described) = (chart.title(), chart.described());
     Some(html! {
         figure.chart {
             div.drawing role="img" aria-label=(text(&described)) {
@@ -138,7 +123,7 @@ fn draw(chart: &Chart, drawn: &mut String, size: (u32, u32), marks: usize) -> Ou
             area.draw_series([Circle::new((*at, values.within(*value)), 2 * FINE, SERIES.filled())])?;
         }
     }
-    for (row, label) in labels(chart, first, last) {
+    for (row, label) in chart.labels() {
         let (x, _) = area.backend_coord(&(row, values.high));
         let at_right = u32::try_from(x).unwrap_or_default() > size.0 * 3 / 4;
         let anchor = if at_right { text_anchor::HPos::Right } else { text_anchor::HPos::Left };
@@ -147,27 +132,6 @@ fn draw(chart: &Chart, drawn: &mut String, size: (u32, u32), marks: usize) -> Ou
         root.draw(&Text::new(label, (x + aside, 2), style))?;
     }
     root.present()
-}
-
-/// Returns what stands above the upright marks: those at one place in one text, so that none covers another.
-fn labels(chart: &Chart, first: i64, last: i64) -> Vec<(i64, String)> {
-    let changes = chart.changes.iter().map(|change| (change.at, change.evidence.as_str().to_owned()));
-    let onset = chart.onset.map(|onset| (onset, "began".to_owned()));
-    let mut marks: Vec<(i64, String)> =
-        changes.chain(onset).map(|(at, label)| (at.as_second().clamp(first, last), label)).collect();
-    marks.sort_by_key(|(at, _)| *at);
-    let close = (last - first) / 8;
-    let mut labels: Vec<(i64, String)> = Vec::new();
-    for (at, label) in marks {
-        match labels.last_mut() {
-            Some((known, text)) if at - *known < close => {
-                text.push_str(", ");
-                text.push_str(&label);
-            }
-            _ => labels.push((at, label)),
-        }
-    }
-    labels
 }
 
 /// Returns the values in stretches without a gap.
@@ -204,8 +168,8 @@ struct Times {
 
 impl Times {
     fn of(chart: &Chart) -> Self {
-        let start = chart.window.start.as_second();
-        Times { start, end: chart.window.end.as_second().max(start + 60) }
+        let (start, end) = chart.seconds();
+        Times { start, end }
     }
 
     /// Returns `03:02`, and the day where the axis is longer than one.
@@ -260,8 +224,7 @@ impl Values {
             return Values { low: 0.0, high: 1.0 };
         }
         let room = ((highest - lowest) * 0.08).max(highest.abs() * 0.01).max(1e-6);
-        // An axis that does not begin at zero makes a small change look big.
-        let low = if lowest >= 0.0 && lowest < highest * 0.6 { 0.0 } else { lowest - room };
+        let low = if Chart::begins_at_zero(lowest, highest) { 0.0 } else { lowest - room };
         let low = if lowest >= 0.0 { low.max(0.0) } else { low };
         Values { low, high: highest + room }
     }
@@ -319,7 +282,9 @@ mod tests {
         let points =
             values.iter().zip(0..).map(|(value, minute)| PointData { at: at(minute), value: *value });
         Chart {
+            namespace: "AWS/Lambda".into(),
             metric: "Errors".into(),
+            dimensions: [("FunctionName".to_owned(), "invoice-render".to_owned())].into(),
             statistic: "Sum".into(),
             unit: None,
             period_seconds: 60,

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{MOST_BLOCKS, Times, chunks, context, escaped, length, push, row_text, section};
+use super::{MOST_ALL, MOST_BLOCKS, Times};
+use super::{chunks, context, escaped, fitted, length, neutral, push, row_text, section, weight};
 use crate::report::document::{Detail, Document, Span};
-use crate::report::layout::{Fold, Group, PHONE_WIDTH, Part, card, clean_block, fold};
+use crate::report::layout::{Fold, Group, PHONE_WIDTH, Part, card, clean, clean_block, fold, shorten};
 
 /// Most characters of one block to copy, its fence included.
 const MOST_CODE: usize = 2_900;
@@ -49,7 +50,7 @@ fn message(document: &Document, is_wanted: impl Fn(Part) -> bool) -> Value {
     if blocks.is_empty() {
         blocks.push(section(&push(document)));
     }
-    blocks.truncate(MOST_BLOCKS);
+    let blocks = fitted(blocks.into_iter(), MOST_ALL);
     posted(&push(document), &blocks)
 }
 
@@ -60,14 +61,17 @@ fn blocks_of(group: &Group) -> Vec<Value> {
     chunks(rows).iter().map(|text| block(text)).collect()
 }
 
-/// Returns the details for the card's thread, a message for as many of them as it holds.
+/// Returns the details for the card's thread, in as few messages as hold them; one that fits a message is not parted.
 pub fn details(document: &Document) -> Vec<Value> {
     let mut messages: Vec<Vec<Value>> = Vec::new();
     for detail in &document.details {
-        for block in detail_blocks(detail) {
-            match messages.last_mut().filter(|blocks| blocks.len() < MOST_BLOCKS) {
-                Some(blocks) => blocks.push(block),
-                None => messages.push(vec![block]),
+        let blocks = detail_blocks(detail);
+        let parts =
+            if has_room(&[], &blocks) { vec![blocks] } else { blocks.into_iter().map(|b| vec![b]).collect() };
+        for part in parts {
+            match messages.last_mut().filter(|blocks| has_room(blocks, &part)) {
+                Some(blocks) => blocks.extend(part),
+                None => messages.push(part),
             }
         }
     }
@@ -75,9 +79,15 @@ pub fn details(document: &Document) -> Vec<Value> {
     messages.iter().map(|blocks| posted(&text, blocks)).collect()
 }
 
+/// Tells whether a message takes more blocks.
+fn has_room(blocks: &[Value], more: &[Value]) -> bool {
+    weight(blocks) + weight(more) <= MOST_ALL && blocks.len() + more.len() <= MOST_BLOCKS
+}
+
 fn detail_blocks(detail: &Detail) -> Vec<Value> {
     let plain = Fold::card(PHONE_WIDTH);
-    let mut rows = vec![format!("*{}*", escaped(&detail.heading))];
+    let heading = shorten(clean(&detail.heading).trim(), PHONE_WIDTH);
+    let mut rows = vec![format!("*{}*", neutral(&heading))];
     let items = detail.items.iter().flat_map(|item| fold(item, Fold { first: "• ", ..plain }));
     rows.extend(items.take(MOST_ROWS).map(|row| row_text(&row, Times::Utc)));
     let mut blocks: Vec<Value> = chunks(rows).iter().map(|text| section(text)).collect();
