@@ -14,22 +14,19 @@ sys.path.insert(0, str(ROOT / "packaging"))
 import package  # noqa: E402
 
 
-@pytest.fixture
-def deployed(tmp_path, monkeypatch):
-    """Reads the packaged template for a processor."""
+def read(text: str) -> dict:
+    """Reads a template with CloudFormation's short tags."""
+    return cloudformation.yaml.load(text, Loader=cloudformation._Loader)
 
-    def read(processor: str) -> dict:
-        template = tmp_path / "template.yaml"
-        template.write_text(package.packaged_template(processor, Path(f"sre-agent-{processor}.zip")), encoding="utf-8")
-        monkeypatch.setattr(cloudformation, "TEMPLATE", template)
-        return cloudformation.Template().document
 
-    return read
+def packaged(processor: str) -> dict:
+    """Gives the packaged template for a processor."""
+    return read(package.packaged_template(processor, Path(f"sre-agent-{processor}.zip")))
 
 
 @pytest.mark.parametrize("processor", package.RUST_TARGETS)
-def test_it_points_at_the_zip_and_cannot_be_deployed_for_the_other_processor(deployed, processor):
-    document = deployed(processor)
+def test_it_points_at_the_zip_and_cannot_be_deployed_for_the_other_processor(processor):
+    document = packaged(processor)
     function = document["Resources"]["InvestigateFunction"]
     assert function["Properties"]["CodeUri"] == f"sre-agent-{processor}.zip"
     assert "Metadata" not in function
@@ -37,9 +34,9 @@ def test_it_points_at_the_zip_and_cannot_be_deployed_for_the_other_processor(dep
     assert (architecture["Default"], architecture["AllowedValues"]) == (processor, [processor])
 
 
-def test_nothing_else_is_changed(deployed):
-    document = deployed("arm64")
-    source = cloudformation.yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=cloudformation._Loader)
+def test_nothing_else_is_changed():
+    document = packaged("arm64")
+    source = read((ROOT / "template.yaml").read_text(encoding="utf-8"))
     for each in (document, source):
         function = each["Resources"]["InvestigateFunction"]
         function.pop("Metadata", None)
