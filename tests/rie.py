@@ -164,8 +164,8 @@ def is_granted(template: Template, action: str, resource: str | None) -> bool:
     )
 
 
-def environment(emulator: Emulator, template: Template) -> dict[str, str]:
-    """Gives the function's environment: the template's, and what Lambda and the test add."""
+def environment(emulator: Emulator, template: Template, dynamodb: str | None = None) -> dict[str, str]:
+    """Gives the function's environment: the template's, and what Lambda and the test add. DynamoDB is moto's if none is given."""
     settings = emulator.settings()
     function = template.resource("InvestigateFunction")["Properties"]
     logging = function["LoggingConfig"]
@@ -175,7 +175,7 @@ def environment(emulator: Emulator, template: Template) -> dict[str, str]:
         "SRE_AGENT_DEPTH": "full",
         "AWS_ENDPOINT_URL": emulator.endpoint,
         # The emulator has no tables; moto has.
-        "AWS_ENDPOINT_URL_DYNAMODB": moto_process.endpoint(),
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb or moto_process.endpoint(),
         "SRE_AGENT_AS_OF": settings["as_of"],
         "SSL_CERT_FILE": certifi.where(),
         "AWS_REGION": settings["region"],
@@ -442,5 +442,7 @@ def once(pairs: list[tuple[str, object]]) -> dict:
 def test_the_log_is_json_line_by_line_and_tells_the_run(runs, event):
     lines = [json.loads(line, object_pairs_hook=once) for line in runs[event].log.splitlines() if line.startswith("{")]
     told = [line["fields"]["message"] for line in lines if "fields" in line]
+    (version,) = {line["fields"]["version"] for line in lines if line.get("fields", {}).get("message") == "ready"}
+    assert version == tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
     for message in ("model client created", "run started", "stage finished", "delivered", "run finished"):
         assert message in told, runs[event].log

@@ -7,6 +7,8 @@
 #
 # Needs Rust (rust-toolchain.toml names the version), a C compiler, and Python 3.11 or newer with venv. The fuzzer also
 # needs a C++ compiler and is left out without one.
+# The step `sam-local` needs a Docker Engine. It runs where CI=true, and elsewhere only when it is named: there it
+# compiles everything once more, for the folder in which cargo-lambda looks. CI builds into that folder from the start.
 # The step `html` looks at the HTML report and the Slack cards in Chromium, where there is one, and keeps pictures in
 # target/test-logs/html and target/test-logs/cards.
 # It needs no AWS account and calls none. Each step's output goes to target/test-logs/.
@@ -28,6 +30,14 @@ export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
 export SAM_CLI_TELEMETRY=0 INSTA_UPDATE=no PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # One machine builds once: incremental state would only cost time and disk there.
 if [ "${CI:-}" = true ]; then export CARGO_INCREMENTAL=0; fi
+# cargo-lambda names the target and reads what lies in its folder. Where everything is built for the named target, the
+# step `sam-local` finds all of it compiled.
+binaries="$target/debug"
+if [ "${CI:-}" = true ]; then
+  CARGO_BUILD_TARGET="${CARGO_BUILD_TARGET:-$(rustc -vV | sed -n 's/^host: //p')}"
+  binaries="$target/$CARGO_BUILD_TARGET/debug"
+  export CARGO_BUILD_TARGET SRE_AGENT_CLI_BINARY="$binaries/sre-agent" SRE_AGENT_LAMBDA_BINARY="$binaries/sre-agent-lambda"
+fi
 
 passed=0
 failed=0
@@ -132,7 +142,7 @@ build_fuzzer() {
 fuzz() {
   local found="$target/fuzz/found"
   rm -rf "$found" && mkdir -p "$found" || return 1
-  nice "$target/debug/fuzz-parse-event" -seed=1 -max_total_time=60 -max_len=8192 -timeout=20 -rss_limit_mb=2048 \
+  nice "$binaries/fuzz-parse-event" -seed=1 -max_total_time=60 -max_len=8192 -timeout=20 -rss_limit_mb=2048 \
     -dict=fuzz/parse_event.dict -artifact_prefix="$target/fuzz/" -print_final_stats=1 "$found" fuzz/corpus/parse_event
 }
 
@@ -169,6 +179,12 @@ validate_template() {
   "$python" -m pytest -q -p no:cacheprovider tests/test_template_lint.py
 }
 
+# cargo-lambda only: zig, which its package asks for, links for Lambda's older glibc, and this step links for this machine's.
+set_up_sam_local() {
+  [ -x "$venv/bin/cargo-lambda" ] ||
+    "$python" -m pip install --quiet --no-deps --constraint packaging/requirements.txt cargo-lambda
+}
+
 try_boto3() {
   "$python" tests/emulator_process.py scenarios/lambda-bad-deploy "$python" -m pytest -q -p no:cacheprovider tests/boto3
 }
@@ -185,7 +201,7 @@ try_first_command() {
   card="$(cargo sre-agent demo)" && [ -n "$card" ]
 }
 
-steps=' python fmt build clippy deny rust fuzzer fuzz scenarios template sam models boto3 commands lambda schema html demo '
+steps=' python fmt build clippy deny rust fuzzer fuzz scenarios template sam models boto3 commands lambda sam-local schema html demo '
 for name in $wanted; do
   case "$steps" in *" $name "*) ;; *) echo "there is no step $name; the steps are:$steps" >&2; exit 2 ;; esac
 done
@@ -194,7 +210,7 @@ case " $wanted " in *" fuzz "*) wanted="$wanted fuzzer" ;; esac
 
 command -v cargo >/dev/null || { echo 'cargo is missing. Rust comes from https://rustup.rs' >&2; exit 2; }
 
-python_steps='scenarios template sam models boto3 commands lambda schema html'
+python_steps='scenarios template sam models boto3 commands lambda sam-local schema html'
 base="$(find_python)"
 if [ -n "$base" ]; then
   if asked_for python; then beside python set_up_python "$base"; fi
@@ -231,7 +247,7 @@ if [ -n "$base" ]; then
 fi
 if [ -n "$base" ]; then
   step scenarios 'each scenario agrees with itself' "$python" scenarios/check.py
-  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py tests/test_template_options.py
+  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py tests/test_template_options.py tests/test_package.py
   step sam 'sam validate --lint and cfn-lint, for each option of the template' validate_template
   step models "the check of requests against AWS's service models can fail" "$python" -m pytest -q -p no:cacheprovider tests/test_service_model.py
   if [ -n "$built" ]; then
@@ -242,6 +258,17 @@ if [ -n "$base" ]; then
     else
       skip lambda 'the runtime interface emulator is a Linux program'
     fi
+    if ! asked_for sam-local; then :
+    elif [ "${CI:-}" != true ] && [ -z "$wanted" ]; then
+      skip sam-local 'SKIPPED: outside CI it compiles everything once more; ask for it by name: tests/run.sh sam-local'
+    elif ! docker version >/dev/null 2>&1; then
+      skip sam-local 'SKIPPED: NO DOCKER ENGINE ANSWERS; the step `lambda` stands in, under the runtime interface emulator alone'
+    elif ! set_up_sam_local >"$logs/sam-local-tools.log" 2>&1; then
+      skip sam-local 'SKIPPED: CARGO-LAMBDA IS NOT TO BE HAD from PyPI; the step `lambda` stands in'
+    else
+      step sam-local "README's sam build and sam local invoke, in Docker" "$python" -m pytest -q -s -p no:cacheprovider tests/sam_local.py
+      grep -h -A 1 "^NOT AWS'S IMAGE\|^AWS's own base image" "$logs/sam-local.log" | sed 's/^/  /'
+    fi
     step schema "every report keeps to docs/report.schema.json, every Slack message to Slack's limits" "$python" -m pytest -q -p no:cacheprovider tests/test_report_schema.py tests/test_slack_messages.py
     if ! asked_for html; then :
     elif "$python" -c 'import sys; sys.path.insert(0, "tests"); import browser; sys.exit(browser.found() is None)'; then
@@ -250,7 +277,7 @@ if [ -n "$base" ]; then
       skip html 'SKIPPED: no Chromium on this machine (Debian: apt-get install chromium; or set CHROMIUM)'
     fi
   else
-    for name in boto3 commands lambda schema html; do missing "$name" 'the build failed'; done
+    for name in boto3 commands lambda sam-local schema html; do missing "$name" 'the build failed'; done
   fi
 else
   for name in $python_steps; do missing "$name" 'no Python environment'; done

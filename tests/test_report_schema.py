@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import subprocess
+import tomllib
 
 import jsonschema
 import pytest
@@ -55,6 +56,11 @@ def test_the_command_prints_the_committed_schema():
 
 def test_a_report_keeps_to_the_schema(validator, report):
     assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(report)] == []
+
+
+def test_a_report_names_the_version_that_made_it(report):
+    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))
+    assert report["data"]["version"] == manifest["workspace"]["package"]["version"]
 
 
 def test_a_report_holds_nothing_that_the_schema_does_not_name(validator, report):

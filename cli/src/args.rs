@@ -112,6 +112,12 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Print a manual page: of the program, or of one command
+    #[command(after_help = "Example:\n  sre-agent man demo > ~/.local/share/man/man1/sre-agent-demo.1")]
+    Man {
+        /// Which command
+        command: Option<String>,
+    },
 }
 
 /// Options that several commands understand.
@@ -367,6 +373,9 @@ pub(crate) struct Trouble {
     /// Time that each answer of a model takes
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) model_latency: Option<Duration>,
+    /// Time that each answer of AWS and of Slack takes
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) latency: Option<Duration>,
 }
 
 impl Trouble {
@@ -381,6 +390,7 @@ impl Trouble {
             requests_per_minute: None,
             minute: None,
             model_latency: None,
+            latency: None,
         }
     }
 }
@@ -402,6 +412,7 @@ const USED: &[(&str, &[&str])] = &[
     ("iam-policy", &["profile", "region", "scenario", "model", "quiet"]),
     ("emulate", &[]),
     ("completions", &[]),
+    ("man", &[]),
 ];
 
 /// Reads the command line; prints help or a usage error and ends the process where there is nothing to run.

@@ -69,6 +69,7 @@ fn options(trouble: &Trouble) -> Options {
             latency: trouble.model_latency.unwrap_or(Duration::ZERO),
             ..usual
         },
+        latency: trouble.latency.unwrap_or(Duration::ZERO),
         ..Options::default()
     }
 }

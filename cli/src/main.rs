@@ -61,6 +61,7 @@ async fn run(command: Command, shared: &Shared) -> Result<Ending, Failure> {
         Command::IamPolicy(policy) => iam_policy::run(&policy, shared).await,
         Command::Emulate(emulate) => emulate::run(emulate).await,
         Command::Completions { shell } => completions(shell),
+        Command::Man { command } => man(command.as_deref()),
     }
 }
 
@@ -68,5 +69,22 @@ fn completions(shell: clap_complete::Shell) -> Result<Ending, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::as_command(), "sre-agent", &mut script);
     output::to_stdout(&script)?;
+    Ok(Ending::Done)
+}
+
+fn man(named: Option<&str>) -> Result<Ending, Failure> {
+    let mut program = Arguments::as_command();
+    // Hands the shared options down and gives each command its full name, as `man` looks for it.
+    program.build();
+    let page = match named {
+        None => program,
+        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| {
+            Failure::usage(format!("there is no command '{name}'")).hint("'sre-agent --help' lists them")
+        })?,
+    };
+    let mut text = Vec::new();
+    let unable = |error| Failure::failed(format!("the manual page cannot be made: {error}"));
+    clap_mangen::Man::new(page).render(&mut text).map_err(unable)?;
+    output::to_stdout(&text)?;
     Ok(Ending::Done)
 }

@@ -47,6 +47,8 @@ pub struct Options {
     pub queries: QueryEnd,
     /// Page sizes instead of the scenario's.
     pub paging: Option<Paging>,
+    /// Time that each answer of AWS and of Slack takes; a model's has its own in `bedrock`.
+    pub latency: Duration,
     /// Regions of buckets that do not lie in the scenario's; an empty one says that there is no such bucket.
     pub buckets: BTreeMap<String, String>,
 }
@@ -63,6 +65,7 @@ impl Default for Options {
             slack: SlackOptions::default(),
             queries: QueryEnd::default(),
             paging: None,
+            latency: Duration::ZERO,
             buckets: BTreeMap::new(),
         }
     }
@@ -112,7 +115,8 @@ impl Emulator {
         let shared = Arc::new(Shared {
             paging: options.paging.unwrap_or(scenario.description().paging),
             access: Access::new(denied, options.allowed, faults),
-            recorder: Recorder::default(),
+            recorder: Recorder::new(),
+            latency: options.latency,
             outbox: Outbox::default(),
             buckets: Buckets::new(options.buckets),
             slack: Slack::new(options.slack, scenario.as_of().as_second()),

@@ -3,6 +3,7 @@
 mod slack;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -41,6 +42,8 @@ const CLOUDWATCH_PATH: &str = "/service/GraniteServiceVersion20100801/operation/
 pub(crate) struct Shared {
     pub(crate) scenario: Scenario,
     pub(crate) paging: Paging,
+    /// Time that each answer takes which is not a model's.
+    pub(crate) latency: Duration,
     pub(crate) access: Access,
     pub(crate) recorder: Recorder,
     pub(crate) outbox: Outbox,
@@ -76,6 +79,13 @@ enum Target {
     SlackPage,
     Own { list: String },
     Unknown,
+}
+
+impl Target {
+    /// Says whether a model is asked, which takes a time of its own.
+    fn is_model(&self) -> bool {
+        matches!(self, Target::Converse { .. } | Target::Elsewhere(_))
+    }
 }
 
 /// An AWS call by its names.
@@ -120,7 +130,12 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
         body: body_text(&target, &body),
         cbor: matches!(target, Target::CloudWatch { .. }).then(|| page::hex(&body)),
         status: None,
+        arrived_ms: 0,
+        answered_ms: None,
     });
+    if !shared.latency.is_zero() && !target.is_model() {
+        tokio::time::sleep(shared.latency).await;
+    }
     let answer = match (call, &target) {
         (Some(call), _) => aws(&shared, &call, &target, &parts.headers, &body, place).await,
         (None, Target::Slack(route)) => {

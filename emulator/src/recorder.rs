@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 /// One request as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,18 +25,29 @@ pub struct Received {
     pub cbor: Option<String>,
     /// Status of the answer; `None` while there is none.
     pub status: Option<u16>,
+    /// Milliseconds from the emulator's start to the arrival.
+    pub arrived_ms: u64,
+    /// Milliseconds from the emulator's start to the answer; `None` while there is none.
+    pub answered_ms: Option<u64>,
 }
 
 /// Keeps requests and refusals.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Recorder {
+    started: Instant,
     requests: Mutex<Vec<Received>>,
     unsupported: Mutex<Vec<String>>,
 }
 
 impl Recorder {
-    /// Notes an arrival and returns its place.
-    pub(crate) fn arrival(&self, received: Received) -> usize {
+    /// Begins an empty record; its times count from now.
+    pub(crate) fn new() -> Self {
+        Recorder { started: now(), requests: Mutex::default(), unsupported: Mutex::default() }
+    }
+
+    /// Notes an arrival, with its time, and returns its place.
+    pub(crate) fn arrival(&self, mut received: Received) -> usize {
+        received.arrived_ms = self.elapsed_ms();
         let mut requests = lock(&self.requests);
         requests.push(received);
         requests.len() - 1
@@ -45,7 +57,12 @@ impl Recorder {
     pub(crate) fn answered(&self, place: usize, status: u16) {
         if let Some(received) = lock(&self.requests).get_mut(place) {
             received.status = Some(status);
+            received.answered_ms = Some(self.elapsed_ms());
         }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(now().duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Notes something that was refused because the emulator does not do it.
@@ -62,6 +79,14 @@ impl Recorder {
     pub(crate) fn unsupported(&self) -> Vec<String> {
         lock(&self.unsupported).clone()
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "when a request came and went is measured, and follows the runtime's clock, which a test may pause"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// A panic in another thread must not turn into one here: what the locks guard are plain lists.

@@ -37,6 +37,7 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let sdk = aws::load(None).await;
     let function = Arc::new((services(&sdk).await?, sdk));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let serve = service_fn(move |event: LambdaEvent<Value>| {
         let function = Arc::clone(&function);
         async move {

@@ -31,6 +31,8 @@ pub use chart::{ChangeMark, Chart, NormalBand, PointData};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Data {
+    /// Version of the program that made the report, as 0.1.0; empty where none is known.
+    pub version: String,
     /// A verdict, `facts_only`, `answered`, `not_answered`, or a notice: `state_change`, `linked`, `firing_again`,
     /// `test_alarm`, `own_alarm`.
     pub outcome: String,

@@ -212,6 +212,7 @@ impl Page<'_> {
         Some(html! {
             dl {
                 dt { "Run" } dd { code { (text(&self.document.run_id)) } }
+                @if !data.version.is_empty() { dt { "Made by" } dd { "sre-agent " (text(&data.version)) } }
                 @if let Some(at) = data.as_of { dt { "As of" } dd { time datetime=(at) { (second(at)) " UTC" } } }
                 @if let Some(incident) = &data.incident {
                     dt { "Window" } dd { (second(incident.window.start)) " to " (second(incident.window.end)) " UTC" }

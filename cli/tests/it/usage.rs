@@ -23,6 +23,7 @@ fn each_command_has_help_with_examples_and_only_the_options_that_it_uses() {
         ("ask", &[]),
         ("schema", &["--profile", "--depth"]),
         ("completions", &["--profile", "--depth", "--json"]),
+        ("man", &["--profile", "--depth", "--json"]),
     ] {
         let output = run(&[command, "--help"]);
         assert_code(&output, 0);
@@ -138,4 +139,21 @@ fn a_completion_script_is_printed() {
     assert_code(&output, 0);
     assert!(stdout(&output).contains("sre-agent"));
     assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn a_manual_page_of_the_program_and_of_each_command_is_printed() {
+    let program = run(&["man"]);
+    assert_code(&program, 0);
+    let page = stdout(&program);
+    assert!(page.contains(".TH sre-agent 1"), "{page}");
+    assert!(page.contains("sre\\-agent\\-demo(1)") && page.contains(env!("CARGO_PKG_VERSION")), "{page}");
+    let demo = run(&["man", "demo"]);
+    assert_code(&demo, 0);
+    let page = stdout(&demo);
+    assert!(page.contains(".TH sre-agent-demo 1") && page.contains("\\-\\-out"), "{page}");
+    assert!(!page.contains("\\-\\-profile"), "a hidden option stands in {page}");
+    let none = run(&["man", "dmeo"]);
+    assert_code(&none, 2);
+    assert!(stderr(&none).contains("there is no command 'dmeo'"), "{}", stderr(&none));
 }

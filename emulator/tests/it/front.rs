@@ -1,10 +1,12 @@
 //! The front: signatures, records, lists, the webhook, and the port that is freed.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use sre_agent_emulator::Received;
+use sre_agent_emulator::{Options, Received};
 use tokio::net::TcpListener;
 
-use crate::client::{SIGNATURE, cloudwatch, logs, send, ssm, started};
+use crate::client::{SIGNATURE, cloudwatch, logs, send, ssm, started, started_with};
 
 #[tokio::test]
 async fn a_request_without_a_signature_is_turned_away_in_each_protocol() {
@@ -32,6 +34,8 @@ async fn requests_are_kept_in_order_with_cbor_shown_as_json() {
     let history = json!({"AlarmName": "a", "StartDate": "2026-05-04T00:00:00.5Z"});
     cloudwatch(&emulator, "DescribeAlarmHistory", history).await;
     logs(&emulator, "FilterLogEvents", json!({"logGroupName": "/none"})).await;
+    let times: Vec<(u64, Option<u64>)> =
+        emulator.requests().iter().map(|each| (each.arrived_ms, each.answered_ms)).collect();
     let expected = [
         Received {
             service: "cloudwatch".to_owned(),
@@ -42,6 +46,8 @@ async fn requests_are_kept_in_order_with_cbor_shown_as_json() {
             body: "{\"AlarmName\":\"a\",\"StartDate\":\"2026-05-04T00:00:00.5Z\"}".to_owned(),
             cbor: emulator.requests()[0].cbor.clone(),
             status: Some(200),
+            arrived_ms: times[0].0,
+            answered_ms: times[0].1,
         },
         Received {
             service: "logs".to_owned(),
@@ -52,6 +58,8 @@ async fn requests_are_kept_in_order_with_cbor_shown_as_json() {
             body: "{\"logGroupName\":\"/none\"}".to_owned(),
             cbor: None,
             status: Some(400),
+            arrived_ms: times[1].0,
+            answered_ms: times[1].1,
         },
     ];
     assert_eq!(emulator.requests(), expected);
@@ -59,6 +67,15 @@ async fn requests_are_kept_in_order_with_cbor_shown_as_json() {
     assert!(expected[0].cbor.as_deref().unwrap().starts_with("a269416c61726d4e616d65"));
     let listed = send(&emulator, "GET", "/emulator/requests", &[], b"").await;
     assert_eq!(listed.json(), serde_json::to_value(expected).unwrap());
+}
+
+#[tokio::test]
+async fn a_latency_that_is_asked_for_stands_between_arrival_and_answer() {
+    let latency = Duration::from_millis(30);
+    let emulator = started_with(Options { latency, ..Options::default() }).await;
+    logs(&emulator, "FilterLogEvents", json!({"logGroupName": "/none"})).await;
+    let requests = emulator.requests();
+    assert!(requests[0].answered_ms.unwrap() >= requests[0].arrived_ms + 30, "{requests:?}");
 }
 
 #[tokio::test]

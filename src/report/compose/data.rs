@@ -15,6 +15,9 @@ use crate::report::data::{
     ModelLeft, Rung, TimelineItem,
 };
 
+/// What `data.version` of every report says.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Most characters that are kept of one piece of evidence.
 const MOST_EXCERPT: usize = 4_000;
 
@@ -32,6 +35,7 @@ pub(super) fn data(told: &Told<'_>) -> Data {
     let investigation = told.investigation;
     let verdict = told.verdict();
     Data {
+        version: VERSION.into(),
         outcome: match told.follows {
             Some(_) => "facts".into(),
             None => outcome_name(investigation, told.question.is_some()).into(),

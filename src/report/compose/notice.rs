@@ -293,6 +293,7 @@ impl Notice<'_> {
             details: Vec::<Detail>::new(),
             log_quotes: LogQuotes::default(),
             data: Data {
+                version: super::data::VERSION.into(),
                 outcome: self.outcome.into(),
                 alarm: super::data::alarm(incident),
                 ..Data::default()
