@@ -1,17 +1,13 @@
 //! `doctor`: whether the agent can work in this account, with reasons and fixes.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use serde_json::json;
-use sre_agent::aws::{self, AwsTelemetry, ReportBucket, SnsChannel};
-use sre_agent::clock::{Clock, Deadline};
-use sre_agent::delivery::slack::{BotToken, SlackApi, SlackBot};
-use sre_agent::delivery::{AmazonQ, Posting, SlackWebhook, Webhook, deliver_all};
-use sre_agent::doctor::surroundings::{self, SeenBot, SeenChannel, Unheard};
+use sre_agent::aws::{self, AwsTelemetry};
+use sre_agent::clock::Clock;
+use sre_agent::doctor::surroundings;
 use sre_agent::doctor::{Check, Examination, Level, load};
 use sre_agent::report::{Document, Line};
-use sre_agent::run::Observer;
 
 use crate::args::{Doctor, Shared};
 use crate::failure::{Ending, Failure};
@@ -19,9 +15,6 @@ use crate::output::{self, fold};
 use crate::progress::say;
 use crate::survey::Place;
 use crate::wiring;
-
-/// Time for posting the test message.
-const POST_TIME: Duration = Duration::from_secs(15);
 
 /// Examines the account and prints what was found.
 pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failure> {
@@ -62,7 +55,9 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
     if let Some(document) = place.document_history().await {
         examination.parts.push(surroundings::configuration(&document, &account));
     }
-    examination.parts.push(surroundings::channels(&channels(&place, asked.post_test).await));
+    let test = asked.post_test.then(|| test_message(&place));
+    let seen = aws::seen_channels(&place.sdk, place.config.destinations(), test.as_ref()).await;
+    examination.parts.push(surroundings::channels(&seen));
     let table = place.config.state_table.as_deref();
     examination.parts.push(surroundings::store(survey.try_table(table).await));
 
@@ -118,93 +113,6 @@ async fn deployed(function: &str, place: &Place, shared: &Shared) -> Result<Endi
     };
     output::to_stdout(printed.as_bytes())?;
     Ok(if examination.usable.is_empty() { Ending::NothingUsable } else { Ending::Done })
-}
-
-/// Looks at the channels, and posts to them where that was asked for.
-async fn channels(place: &Place, post: bool) -> Vec<SeenChannel> {
-    let config = &place.config;
-    let webhook = config.slack_webhook.as_ref();
-    let configured = aws::channels(&place.sdk, config.destinations()).await;
-    let posted = if post {
-        deliver_all(
-            &configured.channels,
-            Posting::notice(&test_message(place), &[]),
-            Deadline::after(POST_TIME),
-            &Observer::new(Vec::new()),
-        )
-        .await
-    } else {
-        Vec::new()
-    };
-    let listening = async |topic: Option<&String>| match topic {
-        Some(topic) if !post => Some(SnsChannel::new(&place.sdk, topic).subscriptions().await),
-        Some(_) | None => None,
-    };
-    let of_findings = listening(config.findings_topic.as_ref()).await;
-    let of_chat = listening(config.amazon_q_topic.as_ref()).await;
-    let mut posted = posted.into_iter().map(|result| result.map(drop).map_err(|error| error.reason));
-    let mut seen: Vec<SeenChannel> = Vec::new();
-    for channel in &configured.channels {
-        let name = channel.name();
-        if let Some(bucket) = config.report_bucket.as_ref().filter(|_| channel.keeps()) {
-            // What is no report is not kept, so no test message goes there.
-            let answered = Some(ReportBucket::new(&place.sdk, bucket).probe().await);
-            seen.push(SeenChannel { bucket: answered, ..named(format!("{name} {}", bucket.name)) });
-            continue;
-        }
-        let posted = posted.next();
-        if let Some(bot) = config.slack_bot.as_ref().filter(|_| name == SlackApi::NAME) {
-            seen.push(SeenChannel { posted, ..look_at_bot(place, bot).await });
-            continue;
-        }
-        let fault = configured.faults.iter().find_map(|fault| fault.strip_prefix(&format!("{name}: ")));
-        let place = match webhook {
-            Some(Webhook::Parameter(parameter)) if name == SlackWebhook::NAME => {
-                format!("{name} in SSM parameter {parameter}")
-            }
-            Some(_) | None => name.to_owned(),
-        };
-        let subscriptions = match name {
-            "sns" => of_findings.clone(),
-            AmazonQ::NAME => of_chat.clone(),
-            _ => None,
-        };
-        let fault = fault.map(str::to_owned);
-        seen.push(SeenChannel { fault, subscriptions, posted, ..named(place) });
-    }
-    seen
-}
-
-/// A channel of which nothing but its name is known.
-fn named(name: String) -> SeenChannel {
-    SeenChannel { name, fault: None, subscriptions: None, bot: None, bucket: None, posted: None }
-}
-
-/// Asks Slack whose the token is, which posts nothing.
-async fn look_at_bot(place: &Place, bot: &SlackBot) -> SeenChannel {
-    let name = match &bot.token {
-        BotToken::Parameter(parameter) => format!("{} in SSM parameter {parameter}", SlackApi::NAME),
-        BotToken::Token(_) => SlackApi::NAME.to_owned(),
-    };
-    let heard = match aws::slack_api(&place.sdk, bot).await {
-        Err(reason) => Err(Unheard { reason, fix: None }),
-        Ok(api) => match api.auth_test(Deadline::after(POST_TIME)).await {
-            Ok(identity) => Ok(SeenBot {
-                workspace: identity.workspace,
-                user: identity.user,
-                scopes: identity.scopes,
-                channel: bot.channel.clone(),
-            }),
-            Err(error) => Err(match error.advice() {
-                Some(advice) => Unheard {
-                    reason: format!("Slack refuses the token: {}", error.word()),
-                    fix: Some(advice.to_owned()),
-                },
-                None => Unheard { reason: error.to_string(), fix: None },
-            }),
-        },
-    };
-    SeenChannel { bot: Some(heard), ..named(name) }
 }
 
 fn test_message(place: &Place) -> Document {

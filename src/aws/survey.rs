@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use super::{AwsTelemetry, DynamoDbStore, ModelAccess, SdkConfig, bedrock_quotas, identity, keys};
+use super::{
+    AwsTelemetry, DynamoDbStore, ModelAccess, SdkConfig, bedrock_quotas, identity, keys, seen_channels,
+};
 use crate::clock::Timestamp;
+use crate::delivery::Destinations;
 use crate::doctor::{Account, Examination, Identity, Seen, surroundings};
 use crate::evidence::{MetricId, Statistic, Status};
 use crate::gather::Telemetry;
@@ -66,7 +69,13 @@ impl Survey<'_> {
 
     /// Asks about the account and the gates of these models, and tries what an investigation reads and keeps; the judgement
     /// over all of it. Nothing is posted and no model is called.
-    pub async fn examine(&self, now: Timestamp, models: &[ModelId], table: Option<&str>) -> Examination {
+    pub async fn examine(
+        &self,
+        now: Timestamp,
+        models: &[ModelId],
+        destinations: Destinations<'_>,
+        table: Option<&str>,
+    ) -> Examination {
         let mut account = self.account(now).await;
         let is_reached = account.was_reached();
         if is_reached {
@@ -77,6 +86,8 @@ impl Survey<'_> {
             let tried = self.try_reading(now, account.identity.as_ref().ok()).await;
             examination.parts.push(surroundings::permissions(&tried));
         }
+        let seen = seen_channels(self.sdk, destinations, None).await;
+        examination.parts.push(surroundings::channels(&seen));
         examination.parts.push(surroundings::store(self.try_table(table).await));
         examination
     }

@@ -77,7 +77,8 @@ async fn examine(services: &Services, sdk: &SdkConfig) -> Examination {
     let rungs = config.ladder_plan(&region).rungs;
     let models: Vec<ModelId> = rungs.iter().map(|rung| rung.model.clone()).collect();
     let survey = Survey { sdk, region: &region, providers: &config.providers };
-    survey.examine(services.clock.now(), &models, config.state_table.as_deref()).await
+    let table = config.state_table.as_deref();
+    survey.examine(services.clock.now(), &models, config.destinations(), table).await
 }
 
 /// Reads and checks the configuration, and builds every client once.
