@@ -1,12 +1,13 @@
 //! Every channel beside Slack and SNS, the rules that choose among them, and what is said of one that fails.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sre_agent::aws;
 use sre_agent::config::{Config, Layers};
 use sre_agent::investigation::depth::Depth;
-use sre_agent_emulator::{Fault, FaultKind, Options, SlackOptions};
+use sre_agent_emulator::{BedrockOptions, Fault, FaultKind, Options, SlackOptions};
 
 use crate::incident_run::{
     BAD_DEPLOY, ENOUGH, IncidentRun, Seen, TOPIC, alarm_of, answering, in_one_line, sns_event,
@@ -192,6 +193,25 @@ async fn amazon_q_is_told_in_one_thread_from_the_report_to_the_recovery() {
     assert!(next.starts_with("Look (safe)"), "{next}");
     assert!(!description.contains(next), "a step stands once");
     assert!(recovery["content"]["title"].as_str().unwrap().contains("recovered"), "{recovery}");
+}
+
+#[tokio::test]
+async fn while_the_model_is_slow_amazon_q_has_the_facts_first_and_the_conclusion_in_their_thread() {
+    let options = answering(careful);
+    let bedrock = BedrockOptions { latency: Duration::from_secs(2), ..options.bedrock };
+    let (mut run, _) = with(BAD_DEPLOY, &everywhere(), Options { bedrock, ..options }).await;
+    run.services.config.depth = Some(Depth::Full);
+    run.services.config.facts_time = Duration::from_secs(5);
+    assert_eq!(run.report().await.outcome, "cause_shown");
+    let told = published(&run, AMAZON_Q);
+    let [facts, conclusion] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(facts["metadata"]["threadId"], conclusion["metadata"]["threadId"]);
+    let text = |note: &Value| in_one_line(note["content"]["description"].as_str().unwrap());
+    assert!(text(facts).contains("INVESTIGATING") && text(facts).contains("43 of 118 requests/min"));
+    // The report is kept with the conclusion, and nothing leads to it before.
+    assert!(!text(facts).contains("Full report:") && text(conclusion).contains("Full report:"));
+    assert!(text(conclusion).contains("CAUSE SHOWN") && !text(conclusion).contains("43 of 118 requests/min"));
+    assert_eq!((published(&run, TOPIC).len(), run.emulator.objects().len()), (1, 2));
 }
 
 #[tokio::test]
