@@ -76,15 +76,6 @@ USED_BY_AWS = {
     "sqs:SendMessage": "Lambda itself puts a failed invocation into the dead-letter queue",
     "logs:CreateLogStream": "Lambda itself writes the function's log",
     "logs:PutLogEvents": "Lambda itself writes the function's log",
-    "bedrock:GetFoundationModelAvailability": "asked by the self-check, which none of these events starts",
-    "bedrock:ListFoundationModels": "asked by the self-check",
-    "sns:GetTopicAttributes": "asked by the self-check",
-}
-# Granted for parts of the program that no event here reaches yet; each goes from this list with its first use.
-NOT_YET_USED = {
-    "cloudwatch:GetMetricWidgetImage": "a picture of the alarm's metric",
-    "s3:GetObject": "links to kept reports",
-    "s3:PutObject": "keeping reports",
 }
 BOT = {
     "SlackWebhookParameterName": "",
@@ -345,10 +336,46 @@ def test_a_bots_card_has_its_details_and_the_metrics_picture_in_its_thread(bot):
     assert [offence for each in asked for offence in service_model.offences(each)] == []
 
 
-def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs, bare, bot):
-    used = {each["iam_action"] for run in [*runs.values(), bare, bot] for each in run.requests} - {None}
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory) -> Run:
+    """A function that looks at itself on two days; the answers are a list."""
+    home = ROOT / "scenarios" / "lambda-bad-deploy"
+    template = deployed(home, table=moto_process.table())
+    with running(home, granted_actions(template)) as emulator:
+        with function(tmp_path_factory.mktemp("looks"), environment(emulator, template)) as (address, log):
+            answers = []
+            for _ in range(2):
+                request = urllib.request.Request(address, b'{"doctor": true}', method="POST")
+                with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
+                    answers.append(json.load(answer))
+        lists = {name: emulator.received(name) for name in ("slack", "published", "requests", "unsupported")}
+        return Run(answer=json.dumps(answers), log=log.read_text(errors="replace"), emulator=emulator, **lists)
+
+
+def test_a_look_at_itself_has_a_heartbeat_and_is_told_where_something_changed(looks):
+    first, second = json.loads(looks.answer)
+    assert first["usable"][0] == "us.anthropic.claude-sonnet-4-6", looks.log
+    assert [part["heading"] for part in first["parts"]] == [part["heading"] for part in second["parts"]]
+    # The first model is retired, which is news once.
+    assert (first["posted"], second["posted"]) == (2, None), looks.log
+    told = looks.everything()
+    assert "reached the end of its life" in told["slack"] and len(looks.slack) == 1
+    lines = [json.loads(line) for line in looks.log.splitlines() if line.startswith("{")]
+    beats = [line for line in lines if "Heartbeat" in line]
+    assert [beat["Heartbeat"] for beat in beats] == [1, 1]
+    (directive,) = beats[0]["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("SreAgent", [[]])
+    assert looks.unsupported == []
+    template = deployed(looks.emulator.scenario)
+    asked = [each for each in looks.requests if each["iam_action"] is not None]
+    assert {call for call in ((each["iam_action"], each["resource"]) for each in asked) if not is_granted(template, *call)} == set()
+    assert [offence for each in asked for offence in service_model.offences(each)] == []
+
+
+def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs, bare, bot, looks):
+    used = {each["iam_action"] for run in [*runs.values(), bare, bot, looks] for each in run.requests} - {None}
     granted = {action for run in runs.values() for action in granted_actions(deployed(run.emulator.scenario))}
-    assert granted - used == USED_BY_AWS.keys() | NOT_YET_USED.keys(), "a grant that nothing uses, or an exception that is none"
+    assert granted - used == USED_BY_AWS.keys(), "a grant that nothing uses, or an exception that is none"
 
 
 @pytest.mark.parametrize("event", EVENTS)

@@ -43,7 +43,7 @@ WRITE_ACTIONS = {
     "logs:PutLogEvents",
 }
 PARAMETER_ACTIONS = {"ssm:GetParameter", "kms:Decrypt"}
-REPORT_ACTIONS = {"s3:GetObject", "s3:PutObject"}
+REPORT_ACTIONS = {"s3:ListBucket", "s3:PutObject"}
 QUEUE_ACTIONS = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 BOTH_PARAMETERS = {"SlackWebhookParameterName": "/sre-agent/slack-webhook", "ConfigParameterName": "/sre-agent/config"}
 # What stands for a parameter or a secret that is not named: the ARNs of both end in a name.

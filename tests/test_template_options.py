@@ -419,12 +419,14 @@ def test_reports_are_private_and_are_forgotten():
     assert chosen({}).parameters["ReportRetentionDays"] == "30"
 
 
-def test_reports_are_written_and_read_under_their_prefix_alone():
+def test_reports_are_written_under_their_prefix_alone_and_never_read():
     template = chosen({})
     assert template.environment()["SRE_AGENT_REPORT_BUCKET"] == "reports-of-sre-agent"
     reports = statement(template, "Reports")
-    assert reports["Action"] == ["s3:PutObject", "s3:GetObject"]
+    assert reports["Action"] == ["s3:PutObject"]
     assert reports["Resource"] == ["arn:aws:s3:::reports-of-sre-agent/reports/*"]
+    names = statement(template, "ReportNames")
+    assert (names["Action"], names["Resource"]) == (["s3:ListBucket"], ["arn:aws:s3:::reports-of-sre-agent"])
     without = chosen(NO_REPORTS)
     assert without.environment()["SRE_AGENT_REPORT_BUCKET"] == ""
     assert without.resources("AWS::S3::Bucket") == {}
@@ -450,7 +452,7 @@ ELSEWHERE = [
     ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:210987654321:secret:sre-agent/slack-token-AbCdEf"),
     ("s3:GetObject", "arn:aws:s3:::customers/2026.csv"),
     ("s3:GetObjectVersion", "arn:aws:s3:::customers/2026.csv"),
-    ("s3:GetObject", "arn:aws:s3:::reports-of-sre-agent/other/x"),
+    ("s3:GetObject", "arn:aws:s3:::reports-of-sre-agent/reports/x"),
     ("s3:GetObject", "arn:aws:s3:::reports-of-sre-agent-2/reports/x"),
     ("dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:123456789012:table/customers"),
     ("dynamodb:BatchGetItem", "arn:aws:dynamodb:us-east-1:123456789012:table/customers"),
