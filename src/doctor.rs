@@ -190,7 +190,7 @@ impl Check {
             format!("not checked ({}): {}", error.status.as_str(), error.reason),
         );
         if error.status == crate::evidence::Status::Denied {
-            check.fix(format!("Allow {} to see it; the agent itself does not need it.", error.operation))
+            check.fix(format!("Allow {} to see it.", error.operation))
         } else {
             check
         }

@@ -250,6 +250,8 @@ pub enum RunEvent {
     },
     /// The agent has looked at itself: the heartbeat.
     SelfChecked {
+        /// The function that looked, by Lambda's own name for it; `None` elsewhere.
+        function: Option<String>,
         /// Configured models that can be called.
         usable: usize,
     },

@@ -70,7 +70,7 @@ def test_the_role_grants_these_actions_and_no_other():
     webhook = {"KeepReports": "false", "SlackWebhookParameterName": "/sre-agent/slack-webhook"}
     assert actions(Template(webhook)) == always | PARAMETER_ACTIONS
     document = {"KeepReports": "false", "ConfigParameterName": "/sre-agent/config"}
-    assert actions(Template(document)) == always | PARAMETER_ACTIONS | {"ssm:GetParameterHistory"}
+    assert actions(Template(document)) == always | PARAMETER_ACTIONS
     secret = {"KeepReports": "false", "SlackSecretName": "sre-agent/slack"}
     assert actions(Template(secret)) == always | PARAMETER_ACTIONS | {"secretsmanager:GetSecretValue"}
     assert actions(Template({"KeepReports": "false", "ThroughQueue": "true"})) == always | QUEUE_ACTIONS

@@ -163,8 +163,11 @@ impl Survey<'_> {
             ("logs:DescribeLogGroups", found.map(drop)),
             ("logs:FilterLogEvents", lines.map(drop)),
             ("logs:StartQuery", started.map(drop)),
-            ("lambda:ListVersionsByFunction", state.map(drop)),
-            // Two calls; the one that fails names itself.
+            // Two calls each; the one that fails names itself.
+            (
+                state.as_ref().map_or_else(|error| error.operation, |_| "lambda:ListVersionsByFunction"),
+                state.map(drop),
+            ),
             (
                 callers.as_ref().map_or_else(|error| error.operation, |_| "lambda:GetPolicy"),
                 callers.map(drop),

@@ -234,7 +234,7 @@ pub fn store(table: Option<(&str, Result<(), String>)>) -> Part {
             table,
             format!("the state table does not answer: reports go out, and may go out twice ({reason})"),
         )
-        .fix("The function needs dynamodb:GetItem and UpdateItem on it; its only key is the text \"key\"."),
+        .fix("The function needs dynamodb:GetItem, BatchGetItem, UpdateItem and PutItem on it; its only key is the text \"key\"."),
     };
     Part { heading: "Store".into(), checks: vec![check] }
 }

@@ -31,10 +31,12 @@ struct Known {
 /// Tells what of an examination has changed since the last one, and posts that. The answer is the examination as JSON, with
 /// `posted`: how many channels took the message, or nothing where there was none.
 ///
-/// What changed is told by subject and level, so that a reason with a day's count in it is no news each day. Without a
-/// state table a container remembers for itself, and a new one tells all that is wrong.
+/// What changed is told by subject and level, so that a reason with a day's count in it is no news each day. The first look
+/// has nothing to compare with: it is told only where no model can be called. Without a state table each container has a
+/// first look of its own.
 pub async fn self_check(examination: &Examination, deadline: Deadline, services: &Services) -> Value {
-    services.observer.emit(RunEvent::SelfChecked { usable: examination.usable.len() });
+    let function = services.config.own.function.clone();
+    services.observer.emit(RunEvent::SelfChecked { function, usable: examination.usable.len() });
     let wrong = examination.wrong();
     let found: BTreeMap<String, Level> =
         wrong.iter().map(|(heading, check)| (key(heading, check), check.level)).collect();
@@ -42,10 +44,11 @@ pub async fn self_check(examination: &Examination, deadline: Deadline, services:
         std::mem::replace(known, Known { looked: true, found: found.clone() })
     });
     let known = remembered.await.unwrap_or_else(|error| {
-        let message = format!("the store did not answer, all that is wrong is told again: {error}");
+        let message = format!("the store did not answer, what changed is not known: {error}");
         services.observer.emit(RunEvent::Warning { message });
         Known::default()
     });
+    let is_told = known.looked || examination.usable.is_empty();
     let is_new = |(heading, check): &&(&str, &Check)| {
         known.found.get(&key(heading, check)).is_none_or(|level| check.level > *level)
     };
@@ -59,7 +62,7 @@ pub async fn self_check(examination: &Examination, deadline: Deadline, services:
         .collect();
     let mut answer = examination.as_json();
     let mut posted = Value::Null;
-    if !news.is_empty() || !over.is_empty() {
+    if is_told && !(news.is_empty() && over.is_empty()) {
         let mut document = message(&news, &over, examination);
         services.config.readers.fit(&mut document);
         let posting = Posting::notice(&document, &[]);

@@ -1,5 +1,7 @@
 //! The handler under a paused clock: two deliveries at once, a try that was cut off, agents and channels that hang.
 
+mod self_check;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 

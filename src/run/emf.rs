@@ -35,13 +35,13 @@ fn line(stamped: &Stamped, at: i64) -> Option<Value> {
             "DeliveryFailures": 1,
         }));
     }
-    if let RunEvent::SelfChecked { usable } = &stamped.event {
-        // Without a dimension, so that one alarm finds it whatever the stack is called.
+    if let RunEvent::SelfChecked { function, usable } = &stamped.event {
         return Some(json!({
             "_aws": {"Timestamp": at, "CloudWatchMetrics": [{
-                "Namespace": "SreAgent", "Dimensions": [[]],
+                "Namespace": "SreAgent", "Dimensions": [["FunctionName"]],
                 "Metrics": [{"Name": "Heartbeat", "Unit": "Count"}, {"Name": "UsableModels", "Unit": "Count"}],
             }]},
+            "FunctionName": function.as_deref().unwrap_or("none"),
             "Heartbeat": 1,
             "UsableModels": usable,
         }));

@@ -23,7 +23,7 @@ fn write(stamped: &Stamped) {
         RunEvent::RequestRepaired { agent, model, repair } => {
             tracing::warn!(run_id, elapsed_ms, %agent, %model, %repair, "model request repaired");
         }
-        RunEvent::SelfChecked { usable } => tracing::info!(usable, "self-check"),
+        RunEvent::SelfChecked { usable, .. } => tracing::info!(usable, "self-check"),
         RunEvent::Ignored { reason } => tracing::warn!(%reason, "event ignored"),
         RunEvent::Warning { message } => tracing::warn!(run_id, elapsed_ms, warning = %message, "warning"),
         RunEvent::Started { alarm, state, as_of } => {
