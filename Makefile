@@ -3,6 +3,7 @@
 #   make package                         zips for arm64 and x86_64, and a template that points at them, in target/package
 #   make package PROCESSORS=x86_64       for one processor only
 #   make bench                           measures and writes docs/performance.md
+#   make card                            makes README's picture, docs/card.png, of a real run; wants Chromium
 #   make test                            all tests
 #   make demo                            a recorded incident, here, without an account
 
@@ -10,13 +11,19 @@ PROCESSORS ?= arm64 x86_64
 VENV := target/venv
 TOOLS := $(VENV)/tools-installed
 
-.PHONY: package bench test demo
+.PHONY: package bench card test demo
 
 package: $(TOOLS)
 	$(VENV)/bin/python packaging/package.py $(PROCESSORS)
 
 bench: $(TOOLS)
 	$(VENV)/bin/python bench/run.py
+
+card:
+	cargo build --workspace --locked
+	tests/run.sh python
+	$(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/test_slack_cards.py -k cause-shown
+	cp target/test-logs/cards/cause-shown.png docs/card.png
 
 test:
 	tests/run.sh

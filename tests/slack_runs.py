@@ -35,6 +35,7 @@ def channel(
             "AWS_SECRET_ACCESS_KEY": "test",
             "SRE_AGENT_CONFIG": str(config),
             "SRE_AGENT_AS_OF": settings["as_of"],
+            "SRE_AGENT_SEED": str(settings["seed"]),
         }
         done = subprocess.run(
             [COMMAND_LINE, "investigate", home / "alarm.json", "--post", "-q", *options],

@@ -215,7 +215,12 @@ pub(crate) struct Parts<'a> {
 /// Builds the services.
 pub(crate) fn services(parts: Parts<'_>) -> Services {
     let Parts { sdk, config, channels, sinks, recorded } = parts;
-    let telemetry = if recorded { AwsTelemetry::with_fixed_digests(sdk) } else { AwsTelemetry::new(sdk) };
+    // A run whose seed is given repeats to the letter; only a run against a recording may have one.
+    let telemetry = if recorded || config.seed.is_some() {
+        AwsTelemetry::with_fixed_digests(sdk)
+    } else {
+        AwsTelemetry::new(sdk)
+    };
     let observer = Observer::new(sinks);
     let bedrock = Bedrock::new(sdk, config.model_region.as_deref());
     catalogue::install(config.catalogue.clone());

@@ -112,7 +112,12 @@ async fn services(sdk: &SdkConfig) -> Result<Services, Error> {
     Ok(Services {
         clock: config.as_of.map_or(Clock::Wall, Clock::Fixed),
         seed: config.seed.map(Seed),
-        telemetry: Arc::new(AwsTelemetry::new(sdk)),
+        // A run whose seed is given repeats to the letter; only a run against a recording may have one.
+        telemetry: Arc::new(if config.seed.is_some() {
+            AwsTelemetry::with_fixed_digests(sdk)
+        } else {
+            AwsTelemetry::new(sdk)
+        }),
         model: Some(aws::models(sdk, bedrock, &config.providers)),
         ladder: Arc::new(ladder),
         channels: channels.channels,
