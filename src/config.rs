@@ -132,8 +132,8 @@ pub struct Own {
     pub function: Option<String>,
     /// Its queues.
     pub queues: Vec<String>,
-    /// The topic for findings.
-    pub topic: Option<String>,
+    /// The topics that findings are published to.
+    pub topics: Vec<String>,
 }
 
 impl Own {
@@ -142,7 +142,7 @@ impl Own {
         match namespace {
             "AWS/Lambda" => self.function.as_deref() == Some(name),
             "AWS/SQS" => self.queues.iter().any(|queue| queue == name),
-            "AWS/SNS" => self.topic.as_deref() == Some(name),
+            "AWS/SNS" => self.topics.iter().any(|topic| topic == name),
             _ => false,
         }
     }
@@ -444,6 +444,9 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
     let findings_topic = destinations::topic("sns.topic_arn", raw.sns.topic_arn.as_ref(), &mut fault);
     let amazon_q_topic =
         destinations::topic("amazon_q.topic_arn", raw.amazon_q.topic_arn.as_ref(), &mut fault);
+    if findings_topic.is_some() && findings_topic == amazon_q_topic {
+        fault("amazon_q.topic_arn", "is the findings topic; chat would get each report twice".into());
+    }
     let report_bucket = destinations::bucket(raw, &mut fault);
     let state_table = raw.store.table.clone().filter(|table| {
         // A name or an ARN; DynamoDB takes both.
@@ -514,7 +517,11 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         own: Own {
             function: None,
             queues: raw.run.own_queues.clone().unwrap_or_default(),
-            topic: findings_topic.as_deref().and_then(|arn| arn.rsplit(':').next()).map(str::to_owned),
+            topics: [&findings_topic, &amazon_q_topic]
+                .into_iter()
+                .flatten()
+                .filter_map(|arn| Some(arn.rsplit(':').next()?.to_owned()))
+                .collect(),
         },
         findings_topic,
         amazon_q_topic,

@@ -390,7 +390,7 @@ impl Run<'_> {
             return Self::told(record, told);
         }
         // Nothing may be linked to a test: one that may be one joins once its metric has been read.
-        let part = if self.may_be_test() { Ok(None) } else { self.joined(&record.run_id).await };
+        let part = if self.may_be_test() { Ok(None) } else { self.joined(&record.run_id, false).await };
         let second_look = match part {
             Ok(second_look) => second_look,
             Err(notice) => return Self::told(record, notice),
@@ -434,7 +434,9 @@ impl Run<'_> {
         }
         let mut second_look = case.second_look.clone();
         if self.may_be_test() {
-            match self.joined(&case.record().run_id).await {
+            let record = case.record();
+            let is_shown = record.receipts.iter().any(|receipt| receipt.facts);
+            match self.joined(&record.run_id, is_shown).await {
                 Ok(looked) => {
                     let below = looked.as_ref().map(|open| open.receipts()).unwrap_or_default();
                     case.record.lock().unwrap_or_else(PoisonError::into_inner).below = below;

@@ -352,13 +352,13 @@ mod tests {
     fn subscribing_is_a_policy_of_its_own_with_the_right_products() {
         let models = [
             "us.anthropic.claude-haiku-4-5-20251001-v1:0",
-            "us.anthropic.claude-sonnet-4-6",
+            "us.anthropic.claude-opus-4-6-v1",
             "us.amazon.nova-pro-v1:0",
         ];
         let policy = marketplace(&models.map(ModelId::from)).unwrap();
         insta::assert_snapshot!(format!("{:#}\n{}", policy.document, policy.notes.join("\n")));
-        let error = marketplace(&[ModelId::from("us.anthropic.claude-sonnet-4-6")]).unwrap_err();
-        assert_eq!(error, PolicyError::UnknownProduct("anthropic.claude-sonnet-4-6".into()));
+        let error = marketplace(&[ModelId::from("us.anthropic.claude-opus-4-6-v1")]).unwrap_err();
+        assert_eq!(error, PolicyError::UnknownProduct("anthropic.claude-opus-4-6-v1".into()));
     }
 
     #[test]

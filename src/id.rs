@@ -118,6 +118,12 @@ impl SeriesKey {
     pub fn of_resource(account: &str, region: &str, namespace: &str, name: &str) -> Self {
         SeriesKey(format!("resource {account} {region} {namespace} {name}"))
     }
+
+    /// Returns the key for alarms that are told at certain places only: those told elsewhere have another one.
+    #[must_use]
+    pub fn told_at(&self, places: &str) -> Self {
+        SeriesKey(format!("{self} told at {places}"))
+    }
 }
 
 impl EventKey {

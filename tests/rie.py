@@ -32,7 +32,7 @@ import pytest
 import moto_process
 import service_model
 from cloudformation import Template
-from emulator_process import ROOT, TARGET, Emulator, running
+from emulator_process import COMMAND_LINE, ROOT, TARGET, Emulator, running
 
 FUNCTION = Path(os.environ.get("SRE_AGENT_LAMBDA_BINARY", TARGET / "debug" / "sre-agent-lambda"))
 FINDINGS_TOPIC = "arn:aws:sns:us-east-1:123456789012:sre-agent-findings"
@@ -368,6 +368,33 @@ def test_a_look_at_itself_has_a_heartbeat_and_is_told_where_something_changed(lo
     asked = [each for each in looks.requests if each["iam_action"] not in (None, "sts:GetCallerIdentity")]
     assert {call for call in ((each["iam_action"], each["resource"]) for each in asked) if not is_granted(template, *call)} == set()
     assert [offence for each in asked for offence in service_model.offences(each)] == []
+
+
+def test_doctor_prints_the_deployed_functions_view_and_what_the_alarms_would_ask_for(tmp_path):
+    home = ROOT / "scenarios" / "lambda-bad-deploy"
+    template = deployed(home, table=moto_process.table())
+    # What the caller may says nothing of what the function may.
+    with running(home, granted_actions(template) - {"logs:FilterLogEvents"} | {"cloudwatch:DescribeAlarmHistory"}) as emulator:
+        with function(tmp_path, environment(emulator, template)) as (address, _):
+            variables = {
+                "PATH": os.environ["PATH"],
+                "AWS_ENDPOINT_URL": emulator.endpoint,
+                # Lambda is the runtime emulator, which calls every function "function".
+                "AWS_ENDPOINT_URL_LAMBDA": address.split("/2015-03-31")[0],
+                "AWS_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+            }
+            command = [COMMAND_LINE, "doctor", "--function", "function", "-q"]
+            done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=INVOKE_SECONDS)
+            assert done.returncode == 0, done.stdout + done.stderr
+            said = " ".join(done.stdout.split())
+            assert "logs:FilterLogEvents warning denied on the probe's name" in said, said
+            assert "alarms went off" in said and "investigations a month at about $" in said, said
+            lost = subprocess.run(
+                [*command[:3], "no-such-function", "-q"], env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=60
+            )
+    assert lost.returncode == 1 and "no-such-function did not answer" in lost.stderr, lost.stderr
 
 
 def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs, bare, bot, looks):

@@ -298,7 +298,7 @@ def test_the_rule_takes_every_alarm_that_goes_off_and_its_end(parameters):
     pattern = template.resource("AllAlarmsRule")["Properties"]["EventPattern"]
     taken = {(was, now) for was in STATES for now in STATES if matches(pattern, change("any alarm: ü", now, was))}
     assert taken == {("OK", "ALARM"), ("ALARM", "ALARM"), ("INSUFFICIENT_DATA", "ALARM"), ("ALARM", "OK")}
-    assert not matches(pattern, change("x", "ALARM", "OK", account="210987654321"))
+    assert not matches(pattern, change("x", "ALARM", "OK", account="111122223333"))
     assert not matches(pattern, change("x", "ALARM", "OK") | {"detail-type": "CloudWatch Alarm Configuration Change"})
     assert FUNCTION in told(template, "x", [])
 
@@ -449,7 +449,7 @@ ELSEWHERE = [
     ("ssm:GetParameterHistory", "arn:aws:ssm:us-east-1:123456789012:parameter/prod/database-password"),
     ("ssm:GetParameter", "arn:aws:ssm:us-east-1:123456789012:parameter/aws/reference/secretsmanager/prod/database"),
     ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/database-AbCdEf"),
-    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:210987654321:secret:sre-agent/slack-token-AbCdEf"),
+    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:sre-agent/slack-token-AbCdEf"),
     ("s3:GetObject", "arn:aws:s3:::customers/2026.csv"),
     ("s3:GetObjectVersion", "arn:aws:s3:::customers/2026.csv"),
     ("s3:GetObject", "arn:aws:s3:::reports-of-sre-agent/reports/x"),

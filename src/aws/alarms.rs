@@ -18,7 +18,7 @@ use super::timestamp;
 use crate::alarm::{
     Alarm, AlarmSnapshot, AlarmState, Comparison, LogTrigger, MetricTrigger, Place, Trigger, trigger,
 };
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::doctor::load::History;
 use crate::evidence::MetricId;
 use crate::gather::telemetry::TelemetryError;
@@ -124,6 +124,7 @@ pub(super) async fn firings(client: &Client, name: &str) -> Result<Vec<Firing>, 
 /// Lists when any alarm went off in the last 30 days, up to two thousand changes of state.
 pub(super) async fn history(client: &Client) -> Result<History, TelemetryError> {
     let mut history = History { firings: Vec::new(), read: HISTORY_KEPT, complete: true };
+    let (now, mut oldest) = (Clock::Wall.now(), None);
     let mut pages = client
         .describe_alarm_history()
         .set_alarm_types(Some(ALL_TYPES.to_vec()))
@@ -135,16 +136,15 @@ pub(super) async fn history(client: &Client) -> Result<History, TelemetryError> 
         let Some(page) = pages.next().await else { return Ok(history) };
         let page = page.map_err(|error| telemetry("cloudwatch:DescribeAlarmHistory", &error))?;
         let named = |item: &AlarmHistoryItem| Some((item.alarm_name()?.to_owned(), firing(item)?.at));
+        let last = page.alarm_history_items().last().and_then(AlarmHistoryItem::timestamp);
+        oldest = last.and_then(timestamp).or(oldest);
         history.firings.extend(page.alarm_history_items().iter().filter_map(named));
     }
     if pages.next().await.is_some() {
         history.complete = false;
-        // Newest first: what was read reaches back to the last one.
-        if let Some((first, last)) =
-            history.firings.first().zip(history.firings.last()).map(|(new, old)| (new.1, old.1))
-        {
-            history.read = first.duration_since(last);
-        }
+        // Newest first: what was read reaches back to the last item.
+        let oldest = oldest.unwrap_or(now);
+        history.read = now.duration_since(oldest);
     }
     Ok(history)
 }

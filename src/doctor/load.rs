@@ -26,7 +26,7 @@ const FULL: Usage = Usage { input: 60_000, output: 6_000, cache_read: 0, cache_w
 pub struct History {
     /// Names of alarms and when each went off, in any order.
     pub firings: Vec<(String, Timestamp)>,
-    /// The time that was read.
+    /// The time that was read, up to now.
     pub read: SignedDuration,
     /// Whether all of that time was read; false where there were more items than are read.
     pub complete: bool,
@@ -80,12 +80,12 @@ impl Load {
 pub fn part(history: &History, cool_down: Duration, model: Option<&ModelId>, quotas: &[ListedQuota]) -> Part {
     let load = Load::of(history, cool_down);
     let days = (history.read.as_secs() / 86_400).max(1);
-    let more = if history.complete { "" } else { ", and more than was read" };
+    let more = if history.complete { "" } else { "; there is more history than was read" };
     let seen = Check::new(
         if history.complete { Level::Good } else { Level::Note },
         "alarms",
         format!(
-            "{} alarms went off {} times in {days} days{more}; at most {} investigations, {} of them within one minute",
+            "{} alarms went off {} times in {days} days; at most {} investigations, {} of them within one minute{more}",
             load.alarms, load.firings, load.investigations, load.peak
         ),
     );
@@ -181,6 +181,6 @@ mod tests {
         assert!(unpriced.checks[1].reason.ends_with("acme.orion-1 is unpriced"), "{unpriced:?}");
         let cut = part(&History { complete: false, ..seen }, Duration::ZERO, None, &[]);
         assert_eq!(cut.checks.len(), 1);
-        assert!(cut.checks[0].reason.contains("and more than was read"), "{cut:?}");
+        assert!(cut.checks[0].reason.contains("more history than was read"), "{cut:?}");
     }
 }

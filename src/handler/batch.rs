@@ -28,7 +28,9 @@ type Outcome = (usize, Result<RunSummary, HandlerError>);
 
 /// Deals with every alarm.
 pub(super) async fn work(wanted: Vec<Wanted>, deadline: Deadline, services: &Services) -> Vec<Outcome> {
-    let lanes = lanes(wanted).into_iter().map(|lane| {
+    // By rules, each may be told elsewhere.
+    let merges = services.config.routes.is_empty();
+    let lanes = lanes(wanted, merges).into_iter().map(|lane| {
         Box::pin(async move {
             let mut outcomes = Vec::new();
             for unit in lane {
@@ -43,13 +45,14 @@ pub(super) async fn work(wanted: Vec<Wanted>, deadline: Deadline, services: &Ser
     outcomes
 }
 
-/// Sorts alarms into lanes, one a resource. Lanes and what is in them keep the order of the event.
-fn lanes(wanted: Vec<Wanted>) -> Vec<Vec<Unit>> {
+/// Sorts alarms into lanes, one a resource; `merges` makes those that belong together one run. Lanes and what is in them
+/// keep the order of the event.
+fn lanes(wanted: Vec<Wanted>, merges: bool) -> Vec<Vec<Unit>> {
     let mut lanes: Vec<(SeriesKey, Vec<Unit>)> = Vec::new();
     for wanted in wanted {
         let resource = Resource::of(&wanted.alarm).key(&wanted.alarm);
         match lanes.iter_mut().find(|(known, _)| *known == resource) {
-            Some((_, units)) => match units.last_mut().filter(|last| belongs(last, &wanted)) {
+            Some((_, units)) => match units.last_mut().filter(|last| merges && belongs(last, &wanted)) {
                 Some(last) => last.also.push(wanted),
                 None => units.push(Unit { lead: wanted, also: Vec::new() }),
             },
@@ -188,7 +191,7 @@ async fn run(
         incident.event = EventKey::of_request(&incident.series, &RunId::mint(Seed::random()));
     }
     let event = incident.event.clone();
-    let earlier = match lease::begin(&event, deadline, services).await {
+    let earlier = match lease::begin_or_wait(&event, deadline, services).await {
         Ok(Begin::Fresh(record)) => record,
         Ok(Begin::InProgress) => return Err(HandlerError::InProgress { alarm: name }),
         Ok(Begin::Done(record)) => {

@@ -65,7 +65,12 @@ impl Run<'_> {
 
     /// Finds the alarm's place among the open incidents: it opens one and is investigated, is investigated as a second look
     /// at the one returned, or is told as a part of one. A store that fails costs the link, never the report.
-    pub(super) async fn joined(&self, run_id: &RunId) -> Result<Option<Box<OpenIncident>>, Notice> {
+    /// An alarm whose facts card is shown already tells in any case, so that the card does not promise more.
+    pub(super) async fn joined(
+        &self,
+        run_id: &RunId,
+        is_shown: bool,
+    ) -> Result<Option<Box<OpenIncident>>, Notice> {
         if self.why != Why::StateChange {
             return Ok(None);
         }
@@ -77,6 +82,10 @@ impl Run<'_> {
             Some(Joined::Linked(incident, turn)) => (incident, turn),
         };
         let (incident, members) = match turn {
+            Turn::Others if is_shown => {
+                let mine = self.mine(&incident);
+                (incident, mine)
+            }
             Turn::Others => return Err(Notice::Silent("linked")),
             Turn::Now(members) => (incident, members),
             Turn::After(wait) => self.in_turn(incident, wait).await,
@@ -98,11 +107,15 @@ impl Run<'_> {
         match self.remembered(untold, "the linked alarms may be told twice") {
             Some((incident, members)) => (Box::new(incident), members),
             None => {
-                let is_mine = |member: &&Member| member.event == *event;
-                let mine = incident.members.iter().filter(is_mine).cloned().collect();
+                let mine = self.mine(&incident);
                 (incident, mine)
             }
         }
+    }
+
+    /// Returns the alarm as a member of its incident.
+    fn mine(&self, incident: &OpenIncident) -> Vec<Member> {
+        incident.members.iter().filter(|member| member.event == self.incident.event).cloned().collect()
     }
 
     /// Returns what the recovery of the alarm ends.
@@ -168,6 +181,12 @@ impl Run<'_> {
             .contributor
             .is_none()
             .then(|| Key { key: named(alarm, &alarm.name), because: format!("it is {} itself", alarm.name) });
+        // Whoever is told elsewhere would not see the incident's card: it has an incident of its own.
+        let places = self.places().await.name(&self.services.config.routes);
+        let told_here = |key: Key| match &places {
+            Some(places) => Key { key: key.key.told_at(places), ..key },
+            None => key,
+        };
         let period = alarm.metric().map_or(60, |metric| metric.period_seconds);
         let period = SignedDuration::from_secs(period);
         Arrival {
@@ -180,8 +199,8 @@ impl Run<'_> {
             },
             series: incident.series.clone(),
             breached_by: incident.first_breach.checked_add(period).unwrap_or(incident.first_breach),
-            own: std::iter::once(resource).chain(name).collect(),
-            near: self.neighbours().await,
+            own: std::iter::once(resource).chain(name).map(told_here).collect(),
+            near: self.neighbours().await.into_iter().map(told_here).collect(),
             pause: SignedDuration::try_from(self.services.config.quotas.minute)
                 .unwrap_or(SignedDuration::from_mins(1)),
             now: Clock::Wall.now(),

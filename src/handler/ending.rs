@@ -28,6 +28,9 @@ impl Run<'_> {
         let kind = if is_report { Kind::Report } else { Kind::Notice };
         let (mut receipts, undelivered) = self.post(&document, kind, &known, self.deadline).await;
         if !undelivered.is_empty() && !self.places().await.reached(&receipts) {
+            // What was kept is not kept again by the next try, which has no evidence to keep with it.
+            record.lock().unwrap_or_else(PoisonError::into_inner).receipts = receipts;
+            self.keep(record, Stage::Report, Some(&document)).await;
             let reasons = undelivered.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             return Err(HandlerError::Undelivered { alarm: self.incident.alarm.name.clone(), reasons });
         }

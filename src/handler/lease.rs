@@ -13,6 +13,9 @@ use crate::store::{Begin, StoreError};
 /// How long a lease outlives the last sign of life. Lambda tries an event again a minute after it failed at the earliest.
 const LEASE: Duration = Duration::from_secs(45);
 
+/// Time between two looks at another try that is at work.
+const LOOK: Duration = Duration::from_secs(3);
+
 /// Time between two signs of life: two may be lost.
 const SIGN: Duration = Duration::from_secs(15);
 
@@ -23,6 +26,22 @@ pub(super) async fn begin(
     services: &Services,
 ) -> Result<Begin, StoreError> {
     services.store.begin(event, LEASE.min(deadline.time_left())).await
+}
+
+/// Asks to work on an event, and waits for another try of it that is at work: its report is this one's answer, and if it
+/// dies its work goes on here. Given up where too little time would be left to go on with.
+pub(super) async fn begin_or_wait(
+    event: &EventKey,
+    deadline: Deadline,
+    services: &Services,
+) -> Result<Begin, StoreError> {
+    loop {
+        let begun = begin(event, deadline, services).await;
+        if begun != Ok(Begin::InProgress) || deadline.time_left() <= LEASE + LOOK {
+            return begun;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Works while the leases of these events are held.

@@ -9,7 +9,7 @@ use crate::model::budget::Spent;
 use crate::report::Document;
 use crate::report::compose::{self, Earlier};
 use crate::run::{Receipt, RunRecord};
-use crate::store::incidents::Recovery;
+use crate::store::incidents::{self, Recovery};
 
 /// How a run ends that investigates nothing.
 pub(super) enum Notice {
@@ -87,6 +87,10 @@ impl Run<'_> {
             }
             Recovery::Ends(open) => {
                 let firing = self.still_firing(&open, std::iter::empty()).await;
+                if let Some(first) = open.first.as_ref().filter(|_| !firing.is_empty()) {
+                    let kept = incidents::still_fires(self.services.store.as_ref(), &first.event).await;
+                    self.remembered(kept, "the end of the other alarms is not told");
+                }
                 (open.first.clone(), firing, open.receipts())
             }
             Recovery::Unknown => {
@@ -109,7 +113,9 @@ impl Run<'_> {
         let mut document =
             compose::state_change(&over, run_id, None, Some(self.incident.alarm.changed_at), &[]);
         self.services.config.readers.fit(&mut document);
-        let posting = Posting::notice(&document, delivered);
-        deliver_all(&self.places().await.channels, posting, self.deadline, self.observer).await;
+        let places = self.places().await;
+        let slack_channel = places.slack_channel.as_deref();
+        let posting = Posting { slack_channel, ..Posting::notice(&document, delivered) };
+        deliver_all(&places.channels, posting, self.deadline, self.observer).await;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Run;
-use crate::delivery::{self, Asked, Channel, Routed};
+use crate::delivery::{self, Asked, Channel, Route, Routed};
 use crate::id::RunId;
 use crate::report::data::StoredAt;
 use crate::run::{Receipt, RunEvent};
@@ -20,12 +20,26 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Tells whether somebody has been told: a report that is only kept is read by nobody.
+    /// Tells whether somebody has been told: a report that is only kept is read by nobody, unless it is to be kept only.
     pub(super) fn reached(&self, receipts: &[Receipt]) -> bool {
         let keeps = |receipt: &Receipt| {
             self.channels.iter().any(|channel| channel.keeps() && channel.name() == receipt.channel)
         };
-        self.channels.iter().all(|channel| channel.keeps()) || receipts.iter().any(|receipt| !keeps(receipt))
+        if self.channels.iter().all(|channel| channel.keeps()) {
+            return self.channels.is_empty() || !receipts.is_empty();
+        }
+        receipts.iter().any(|receipt| !keeps(receipt))
+    }
+
+    /// Returns what tells these places from others; `None` where there are no rules, so that all are told at the same.
+    pub(super) fn name(&self, rules: &[Route]) -> Option<String> {
+        if rules.is_empty() {
+            return None;
+        }
+        let mut names: Vec<&str> = self.channels.iter().map(|channel| channel.name()).collect();
+        names.sort_unstable();
+        names.extend(self.slack_channel.as_deref());
+        Some(names.join(", "))
     }
 }
 

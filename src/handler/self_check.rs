@@ -40,10 +40,9 @@ pub async fn self_check(examination: &Examination, deadline: Deadline, services:
     let wrong = examination.wrong();
     let found: BTreeMap<String, Level> =
         wrong.iter().map(|(heading, check)| (key(heading, check), check.level)).collect();
-    let remembered = store::update(services.store.as_ref(), ITEM, KEPT, |known: &mut Known| {
-        std::mem::replace(known, Known { looked: true, found: found.clone() })
-    });
-    let known = remembered.await.unwrap_or_else(|error| {
+    let store = services.store.as_ref();
+    let remembered = store::update(store, ITEM, KEPT, |known: &mut Known| known.clone()).await;
+    let known = remembered.unwrap_or_else(|error| {
         let message = format!("the store did not answer, what changed is not known: {error}");
         services.observer.emit(RunEvent::Warning { message });
         Known::default()
@@ -61,13 +60,24 @@ pub async fn self_check(examination: &Examination, deadline: Deadline, services:
         .map(|key| key.split_once(": ").map_or(key.as_str(), |(_, key)| key))
         .collect();
     let mut answer = examination.as_json();
-    let mut posted = Value::Null;
+    let (mut posted, mut is_known) = (Value::Null, true);
     if is_told && !(news.is_empty() && over.is_empty()) {
         let mut document = message(&news, &over, examination);
         services.config.readers.fit(&mut document);
         let posting = Posting::notice(&document, &[]);
         let results = deliver_all(&services.channels, posting, deadline, &services.observer).await;
-        posted = json!(results.iter().filter(|result| result.is_ok()).count());
+        let taken = results.iter().filter(|result| result.is_ok()).count();
+        is_known = taken > 0;
+        posted = json!(taken);
+    }
+    // What nobody was told is news the next time as well.
+    if is_known {
+        let now = Known { looked: true, found: found.clone() };
+        if let Err(error) = store::update(store, ITEM, KEPT, |known: &mut Known| known.clone_from(&now)).await
+        {
+            let message = format!("the store did not answer, what was told is told again: {error}");
+            services.observer.emit(RunEvent::Warning { message });
+        }
     }
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("posted".into(), posted);

@@ -70,6 +70,9 @@ impl LogQuotes {
     }
 }
 
+/// How a command begins to name the words that it looks for in a log.
+const PHRASE: &str = "--filter-pattern '\"";
+
 impl Document {
     /// Returns the document as a channel may show it: with as much of a log's words as its setting lets through, in the
     /// card and in the details that some channels post behind it. The facts behind it stay as they are; no channel
@@ -85,6 +88,12 @@ impl Document {
                     LogQuotes::Template => std::mem::take(template),
                     LogQuotes::None => WITHHELD.to_owned(),
                 });
+            } else if let (Span::Code(command), LogQuotes::None) = (&mut *span, quotes)
+                && let Some((before, phrase)) = command.split_once(PHRASE)
+            {
+                // The command that looks for a log's words holds them.
+                let after = phrase.split_once("\"'").map_or("", |(_, after)| after);
+                *command = format!("{before}{PHRASE}{WITHHELD}\"'{after}");
             }
         });
         document

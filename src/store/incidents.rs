@@ -5,6 +5,7 @@
 //! at the same moment the second finds the first.
 
 mod keys;
+mod recovery;
 
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use super::{Change, Item, Store, StoreError, lose, unfit, update};
 use crate::clock::Timestamp;
 use crate::id::{EventKey, RunId, SeriesKey};
 use crate::run::Receipt;
+use recovery::Ended;
+pub use recovery::{Recovery, end, recover, still_fires};
 
 /// Alarms that went off within this time of the incident's first one belong to it.
 pub const TOGETHER: SignedDuration = SignedDuration::from_mins(15);
@@ -74,14 +77,6 @@ pub struct OpenIncident {
     teller: Option<(EventKey, Timestamp)>,
     /// The alarm whose metric moved first, and for which the incident is looked at again.
     looked_again: Option<EventKey>,
-}
-
-/// How an incident ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Ended {
-    /// The change to OK.
-    event: EventKey,
-    at: Timestamp,
 }
 
 /// The alarm that opened an incident.
@@ -166,19 +161,6 @@ pub enum Turn {
     After(Duration),
     /// Another one tells it.
     Others,
-}
-
-/// What the recovery of an alarm means.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Recovery {
-    /// It is of no incident that is remembered.
-    Unknown,
-    /// It ends the incident that it opened.
-    Ends(Box<OpenIncident>),
-    /// Its incident's own recovery tells it.
-    Member(Box<OpenIncident>),
-    /// It ends the incident that it opened; the report tells that, which is being worked on or told it already.
-    Reported,
 }
 
 /// Opens an incident for the alarm, or finds the one that it belongs to.
@@ -307,57 +289,6 @@ pub async fn add_told(
         update(store, &item, KEPT, |of: &mut Option<EventKey>| *of = Some(incident.clone())).await?;
     }
     Ok(())
-}
-
-/// Finds what the recovery of a series ends; an incident of its own is closed by it. `ok` is the change to OK, which was
-/// at `at`.
-pub async fn recover(
-    store: &dyn Store,
-    series: &SeriesKey,
-    ok: &EventKey,
-    at: Timestamp,
-    now: Timestamp,
-) -> Result<Recovery, StoreError> {
-    let Some(item) = store.read(&[series_item(series)]).await?.into_iter().next().flatten() else {
-        return Ok(Recovery::Unknown);
-    };
-    let Ok(event) = serde_json::from_value::<EventKey>(item.value) else { return Ok(Recovery::Unknown) };
-    update(store, &incident_item(&event), KEPT, |incident: &mut OpenIncident| {
-        let Some(first) = &incident.first else { return Recovery::Unknown };
-        if !incident.is_opened_by_series(series) {
-            return Recovery::Member(Box::new(incident.clone()));
-        }
-        // One that comes late is of an earlier firing.
-        if at < first.went_off || (incident.closed && incident.ended.is_none()) {
-            return Recovery::Unknown;
-        }
-        incident.closed = true;
-        let by_this = incident.ended.get_or_insert_with(|| Ended { event: ok.clone(), at }).event == *ok;
-        if by_this && !incident.tells_recovery(now) {
-            Recovery::Ends(Box::new(incident.clone()))
-        } else {
-            Recovery::Reported
-        }
-    })
-    .await
-}
-
-/// Ends an incident of which no alarm fires any more, by the recovery of one that did not open it; false where it has
-/// ended before.
-pub async fn end(
-    store: &dyn Store,
-    incident: &EventKey,
-    ok: &EventKey,
-    at: Timestamp,
-) -> Result<bool, StoreError> {
-    update(store, &incident_item(incident), KEPT, |incident: &mut OpenIncident| {
-        if incident.first.is_none() || (incident.closed && incident.ended.is_none()) {
-            return false;
-        }
-        incident.closed = true;
-        incident.ended.get_or_insert_with(|| Ended { event: ok.clone(), at }).event == *ok
-    })
-    .await
 }
 
 impl Member {

@@ -38,7 +38,7 @@ const IMPORTS: &[(&str, &str)] = &[
     (
         "handler",
         "clock id redact run model alarm playbook incident evidence analysis finding gather agent investigation \
-         report delivery store config diagnosis",
+         report delivery store config diagnosis doctor",
     ),
     ("aws", "clock id redact alarm incident evidence gather model report delivery run doctor store"),
 ];

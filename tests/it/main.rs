@@ -9,6 +9,8 @@ mod cards;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod courses;
+#[cfg(test)]
 mod custom_namespace;
 #[cfg(test)]
 mod denials;

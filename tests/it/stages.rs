@@ -258,3 +258,39 @@ async fn a_recovery_is_told_below_the_card_and_reaches_phones() {
     assert_eq!((last.thread_ts.as_ref(), last.is_broadcast), (Some(&messages[0].ts), true));
     assert!(said(last).contains("after 12 min"), "{}", said(last));
 }
+
+#[tokio::test]
+async fn a_recovery_that_comes_during_the_run_is_left_to_it_and_told_once_below_the_report() {
+    for (by, expected) in [
+        (
+            By::Webhook,
+            vec![("channel", "INVESTIGATING"), ("channel", "CAUSE SHOWN"), ("channel", "RECOVERED")],
+        ),
+        (
+            By::Bot,
+            vec![
+                ("channel, edited", "CAUSE SHOWN"),
+                ("thread and channel", "CAUSE SHOWN"),
+                ("thread", "(details)"),
+                ("thread", "(picture)"),
+                ("thread and channel", "RECOVERED"),
+            ],
+        ),
+    ] {
+        let run = run(by, SLOW, SlackOptions::default()).await;
+        let mut recovered = alarm_of(BAD_DEPLOY);
+        recovered["NewStateValue"] = "OK".into();
+        recovered["OldStateValue"] = "ALARM".into();
+        recovered["StateChangeTime"] = "2026-11-24T03:05:29.704+0000".into();
+        let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
+        let meanwhile = async {
+            first_message(&run).await;
+            run.handle(&sns_event(&[recovered]), ENOUGH).await.unwrap()
+        };
+        // CloudWatch's own state, which the report reads again, is that of the recording: still ALARM.
+        let (reported, told) = tokio::join!(run.handle(&event, ENOUGH), meanwhile);
+        assert_eq!(reported.unwrap().runs[0].outcome, "cause_shown", "{by:?}");
+        assert_eq!(told.runs[0].outcome, "recovered_with_incident", "{by:?}");
+        assert_eq!(seen(&run), expected, "{by:?}");
+    }
+}

@@ -131,7 +131,7 @@ fn a_policy_that_cannot_be_right_is_refused_with_the_next_step() {
         ),
         (&["iam-policy", "--model", "mars.amazon.nova-pro-v1:0", "--region", "eu-west-1"], "are not known"),
         (
-            &["iam-policy", "--model", "us.anthropic.claude-sonnet-4-6", "--marketplace"],
+            &["iam-policy", "--model", "us.anthropic.claude-opus-4-6-v1", "--marketplace"],
             "no Marketplace product",
         ),
         (&["iam-policy", "--region", "us-east-1", "--account", "42"], "12 digits"),

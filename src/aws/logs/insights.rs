@@ -30,8 +30,9 @@ struct Started {
 impl Started {
     /// Stops the query and waits for it. That it cannot be stopped changes nothing for whoever asked.
     async fn stop(mut self) {
-        self.ended = true;
         let _stopped = self.client.stop_query().query_id(&self.id).send().await;
+        // Dropped before this, it is stopped by that.
+        self.ended = true;
     }
 }
 

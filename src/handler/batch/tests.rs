@@ -24,7 +24,7 @@ fn shape(wanted: Vec<(Alarm, Why)>) -> String {
         names.collect::<Vec<_>>().join("+")
     };
     let lane = |units: &Vec<Unit>| units.iter().map(unit).collect::<Vec<_>>().join(", ");
-    lanes(wanted).iter().map(lane).collect::<Vec<_>>().join("; ")
+    lanes(wanted, true).iter().map(lane).collect::<Vec<_>>().join("; ")
 }
 
 #[test]

@@ -83,9 +83,9 @@ impl<'a> Logs<'a> {
 
     /// Splits a text at the words of templates, whole or cut, then at quotations.
     fn split(&self, text: &str, spans: &mut Vec<Span>) {
-        // A template's words are the constant ones.
-        let constant = found(&self.messages, text).map(|place| (place, false));
-        let place = constant.or_else(|| found(&self.rows, text).map(|place| (place, true)));
+        // A row may hold a template's words, which are the constant ones, beside others that are not.
+        let row = found(&self.rows, text).map(|place| (place, true));
+        let place = row.or_else(|| found(&self.messages, text).map(|place| (place, false)));
         if let Some(((at, length), varies)) = place {
             let (before, rest) = text.split_at(at);
             let (words, after) = rest.split_at(length);

@@ -301,6 +301,21 @@ async fn an_alarm_of_the_same_event_is_a_member_that_was_told_and_its_recovery_i
     assert_eq!(recover(&store, &lost.series, &ok, at, at).await, Ok(Recovery::Unknown));
 }
 
+#[tokio::test]
+async fn where_others_still_fired_at_the_recovery_the_last_of_them_tells_that_it_is_over() {
+    let store = MemoryStore::default();
+    let (first, other) = (arrival("a", 0, "fn", &[]), arrival("b", 5, "fn", &[]));
+    join(&store, &first).await.unwrap();
+    turn(&store, &other).await;
+    reported(&store, &first).await;
+    assert!(matches!(recover_at(&store, &first, 1_000).await, Recovery::Ends(_)));
+    let ok = |second| EventKey::new(&other.series, "OK", at(second));
+    assert_eq!(end(&store, &first.first.event, &ok(1_100), at(1_100)).await, Ok(false), "told already");
+    still_fires(&store, &first.first.event).await.unwrap();
+    assert_eq!(end(&store, &first.first.event, &ok(1_200), at(1_200)).await, Ok(true));
+    assert_eq!(end(&store, &first.first.event, &ok(1_300), at(1_300)).await, Ok(false), "and once");
+}
+
 /// Lets others go before each answer.
 #[derive(Default)]
 struct Slow(MemoryStore);
