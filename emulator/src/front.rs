@@ -1,5 +1,6 @@
 //! The one HTTP front: tells the services apart, records, rules on access, and hands each request on.
 
+mod refusal;
 mod slack;
 
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use crate::bedrock::{self, Bedrock, control_plane};
 use crate::cbor;
 use crate::cloudwatch;
 use crate::elsewhere::Api;
-use crate::failure::{Failure, Protocol, ServiceError};
+use crate::failure::{Failure, Protocol};
+use crate::front::refusal::{denied, internal_error, overloaded, throttled};
 use crate::front::slack::Route;
 use crate::lambda;
 use crate::logs;
@@ -481,61 +483,6 @@ fn signed(protocol: Protocol, headers: &HeaderMap) -> Result<(), Failure> {
         Protocol::Cbor | Protocol::Json | Protocol::RestJson => "MissingAuthenticationTokenException",
     };
     Err(Failure::service(403, code, "Missing Authentication Token"))
-}
-
-/// Words a denial as the service does.
-fn denied(scenario: &Scenario, call: &Call) -> ServiceError {
-    // SNS writes its own name in capitals.
-    let action = call.action.replace("sns:", "SNS:");
-    let resource = call.resource.as_ref().map(|arn| format!(" on resource: {arn}")).unwrap_or_default();
-    let message = format!(
-        "User: {} is not authorized to perform: {action}{resource} \
-         because no identity-based policy allows the {action} action",
-        sts::caller(scenario)
-    );
-    let (status, code) = match call.protocol {
-        Protocol::Cbor | Protocol::RestJson => (403, "AccessDeniedException"),
-        Protocol::Json => (400, "AccessDeniedException"),
-        Protocol::Query { .. } => (403, "AuthorizationError"),
-        Protocol::RestXml => (403, "AccessDenied"),
-    };
-    ServiceError { status, code, message }
-}
-
-fn throttled(call: &Call) -> ServiceError {
-    let (status, code, message) = match (call.protocol, call.service) {
-        (_, "bedrock") => (429, "ThrottlingException", "Too many requests, please wait before trying again."),
-        (Protocol::RestJson, _) => (429, "TooManyRequestsException", "Rate exceeded"),
-        (Protocol::Json, "servicequotas") => (400, "TooManyRequestsException", "Rate exceeded"),
-        (Protocol::Query { .. }, _) => (400, "Throttling", "Rate exceeded"),
-        (Protocol::RestXml, _) => (503, "SlowDown", "Please reduce your request rate."),
-        (Protocol::Cbor | Protocol::Json, _) => (400, "ThrottlingException", "Rate exceeded"),
-    };
-    ServiceError { status, code, message: message.to_owned() }
-}
-
-fn internal_error(call: &Call) -> ServiceError {
-    let code = match (call.protocol, call.service) {
-        (_, "bedrock") => "InternalServerException",
-        (Protocol::Cbor, _) => "InternalServiceFault",
-        (Protocol::Json, "ssm") => "InternalServerError",
-        (Protocol::Json, "servicequotas") | (Protocol::RestJson, _) => "ServiceException",
-        (Protocol::Json, _) => "ServiceUnavailableException",
-        (Protocol::Query { .. } | Protocol::RestXml, _) => "InternalError",
-    };
-    ServiceError { status: 500, code, message: "The service had an internal error.".to_owned() }
-}
-
-fn overloaded(call: &Call) -> ServiceError {
-    let code = match call.protocol {
-        Protocol::Query { .. } | Protocol::RestXml => "ServiceUnavailable",
-        Protocol::Cbor | Protocol::Json | Protocol::RestJson => "ServiceUnavailableException",
-    };
-    ServiceError {
-        status: 503,
-        code,
-        message: "The service is short of capacity. Try again later.".to_owned(),
-    }
 }
 
 /// Those who ask models word their own refusals; they belong into the same list as all others.

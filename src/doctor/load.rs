@@ -49,7 +49,7 @@ impl Load {
     /// Counts; an alarm that goes off again within `cool_down` of its last investigation is told in a line.
     pub fn of(history: &History, cool_down: Duration) -> Self {
         let mut firings = history.firings.clone();
-        firings.sort_by(|one, other| one.1.cmp(&other.1));
+        firings.sort_by_key(|firing| firing.1);
         let cool_down = SignedDuration::try_from(cool_down).unwrap_or(SignedDuration::ZERO);
         let mut last: BTreeMap<&str, Timestamp> = BTreeMap::new();
         let mut begun: Vec<Timestamp> = Vec::new();
