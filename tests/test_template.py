@@ -287,3 +287,16 @@ def test_the_template_and_the_built_in_configuration_name_the_same_models():
     assert environment["SRE_AGENT_MODEL"] == built_in["models"]["primary"]
     assert environment["SRE_AGENT_FALLBACK_MODELS"].split(",") == built_in["models"]["fallback"]
     assert environment["SRE_AGENT_DEPTH"] == built_in["depth"]
+
+
+@pytest.mark.parametrize("name", ["emulator", "account"])
+def test_the_variables_for_an_invocation_by_hand_replace_what_only_a_stack_has(name):
+    """SAM hands on the name of a resource in place of what it would be; the function would take it for real."""
+    template = Template()
+    declared = template.document["Resources"]["InvestigateFunction"]["Properties"]["Environment"]["Variables"]
+    given = json.loads((TEMPLATE.parent / "events" / "env-vars" / f"{name}.json").read_text(encoding="utf-8"))
+    given = given["InvestigateFunction"]
+    assert set(given) <= set(declared), "SAM ignores a variable that the template does not declare"
+    resources = "|".join(template.document["Resources"])
+    of_the_stack = {name for name, value in declared.items() if re.search(rf"\b({resources})\b", json.dumps(value))}
+    assert len(of_the_stack) >= 3 and of_the_stack <= set(given), of_the_stack
