@@ -168,7 +168,6 @@ async fn where_no_model_answers_the_facts_say_so_in_the_end() {
                 ("channel, edited", "FACTS ONLY"),
                 ("thread and channel", "FACTS ONLY"),
                 ("thread", "(details)"),
-                ("thread", "(picture)"),
             ],
         ),
     ] {
@@ -177,7 +176,9 @@ async fn where_no_model_answers_the_facts_say_so_in_the_end() {
         let response =
             run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), Duration::from_secs(14)).await.unwrap();
         assert_eq!(response.runs[0].outcome, "facts_only");
-        assert_eq!(seen(&run), expected, "{by:?}");
+        // Whether the little time that is left is enough for a picture, the machine decides.
+        let seen: Vec<_> = seen(&run).into_iter().filter(|(_, what)| *what != "(picture)").collect();
+        assert_eq!(seen, expected, "{by:?}");
     }
 }
 
