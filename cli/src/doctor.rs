@@ -90,7 +90,7 @@ async fn deployed(function: &str, place: &Place, shared: &Shared) -> Result<Endi
     let answer = aws::invoke(&place.sdk, function, &json!({ "doctor": true })).await;
     let answer = answer.map_err(|reason| {
         Failure::failed(format!("{function} did not answer: {reason}"))
-            .hint("its log says more: the stack's output LogCommand follows it")
+            .hint("Is that its name, and may you invoke it? If it ran, its log says more: the stack's output LogCommand.")
     })?;
     let mut examination: Examination = serde_json::from_value(answer.clone()).map_err(|error| {
         Failure::failed(format!("{function} answered in another form: {error}"))
