@@ -276,12 +276,7 @@ impl<'a> Run<'a> {
 impl Run<'_> {
     async fn work(&self, earlier: Option<RunRecord>) -> Result<RunSummary, HandlerError> {
         let watch = Stopwatch::start();
-        let alarm = &self.incident.alarm;
-        self.observer.emit(RunEvent::Started {
-            alarm: alarm.name.clone(),
-            state: alarm.new_state.to_string(),
-            as_of: self.incident.as_of.to_string(),
-        });
+        self.started();
         // An earlier try that died after composing the report left it here: only the posting is still to be done.
         let Worked { record, document, spent } = match earlier {
             Some(earlier) if earlier.document.is_some() => match self.composed(&earlier) {
@@ -317,6 +312,16 @@ impl Run<'_> {
         }
         self.finished(outcome.unwrap_or_default(), &spent, watch.elapsed(), summary.is_ok());
         summary
+    }
+
+    /// Tells that the run begins.
+    fn started(&self) {
+        let alarm = &self.incident.alarm;
+        self.observer.emit(RunEvent::Started {
+            alarm: alarm.name.clone(),
+            state: alarm.new_state.to_string(),
+            as_of: self.incident.as_of.to_string(),
+        });
     }
 
     /// Tells that the run is over. A report that nobody received is no success, whatever it says.

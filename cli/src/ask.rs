@@ -4,9 +4,8 @@ use sre_agent::clock::Deadline;
 use sre_agent::handler::{self, Response};
 use sre_agent::report::kept::Kept;
 
-use crate::args::{Ask, Shared, Trouble};
+use crate::args::{Ask, Shared};
 use crate::failure::{Ending, Failure};
-use crate::local::{LocalAws, scenario};
 use crate::output::{self, Card};
 use crate::progress::{self, say};
 use crate::stored;
@@ -19,15 +18,7 @@ pub(crate) async fn run(asked: &Ask, shared: &Shared) -> Result<Ending, Failure>
         Failure::usage(format!("run {}: {error}", document.run_id))
             .hint("Ask about the alarm as it is now instead: sre-agent --prompt \"...\"")
     })?;
-    let (local, sdk) = match (&shared.scenario, &asked.model_by_hand) {
-        (Some(folder), Some(answers)) => {
-            let trouble = Trouble::model_by_hand(answers.clone());
-            let local = LocalAws::start(scenario(folder)?, Some(&trouble), None).await?;
-            let sdk = local.sdk.clone();
-            (Some(local), sdk)
-        }
-        _ => wiring::open(shared).await?,
-    };
+    let (local, sdk) = wiring::open_by_hand(shared, asked.model_by_hand.as_deref()).await?;
     let mut config = wiring::checked(shared, &sdk, local.as_ref()).await?;
     let time = wiring::fit_times(&mut config, None, asked.model_by_hand.is_some());
     say(

@@ -38,20 +38,12 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
         say(shared.quiet, format_args!("{note}"));
     }
     let survey = place.survey();
-    let mut account = survey.account(now).await;
     let models = place.config.models.clone();
-    let reachable = account.was_reached();
-    if reachable {
-        survey.read_availability(&mut account, &models).await;
-    }
+    let mut account = survey.look(now, &models).await;
     if asked.call_models {
         place.call(&mut account, &models).await;
     }
-    let mut examination = Examination::of(&account, &models);
-    if reachable {
-        let tried = survey.try_reading(now, account.identity.as_ref().ok()).await;
-        examination.parts.push(surroundings::permissions(&tried));
-    }
+    let mut examination = survey.judged(&account, &models).await;
     if let Some(document) = place.document_history().await {
         examination.parts.push(surroundings::configuration(&document, &account));
     }

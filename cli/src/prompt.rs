@@ -10,9 +10,8 @@ use sre_agent::aws::AwsTelemetry;
 use sre_agent::clock::Deadline;
 use sre_agent::handler;
 
-use crate::args::{Prompt, Shared, Trouble};
+use crate::args::{Prompt, Shared};
 use crate::failure::{Ending, Failure};
-use crate::local::{LocalAws, scenario};
 use crate::output::{self, Card, fold};
 use crate::progress::{self, say};
 use crate::wiring::{self, Parts};
@@ -38,15 +37,7 @@ pub(crate) async fn run(prompt: &Prompt, shared: &Shared) -> Result<Ending, Fail
         output::to_stdout(printed.as_bytes())?;
         return Ok(Ending::Done);
     }
-    let (local, sdk) = match (&shared.scenario, &prompt.model_by_hand) {
-        (Some(folder), Some(answers)) => {
-            let trouble = Trouble::model_by_hand(answers.clone());
-            let local = LocalAws::start(scenario(folder)?, Some(&trouble), None).await?;
-            let sdk = local.sdk.clone();
-            (Some(local), sdk)
-        }
-        _ => wiring::open(shared).await?,
-    };
+    let (local, sdk) = wiring::open_by_hand(shared, prompt.model_by_hand.as_deref()).await?;
     let mut config = wiring::checked(shared, &sdk, local.as_ref()).await?;
     let alarms = AwsTelemetry::new(&sdk).alarms().await.map_err(|error| {
         Failure::failed(format!("the account's alarms could not be listed: {error}"))

@@ -1,5 +1,6 @@
 //! Joins configuration, adapters and channels into what the handler works with, for every command alike.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use sre_agent::model::ladder::Ladder;
 use sre_agent::run::{Observer, Sink};
 use sre_agent::store::memory::MemoryStore;
 
-use crate::args::Shared;
+use crate::args::{Shared, Trouble};
 use crate::environment;
 use crate::failure::{Ending, Failure};
 use crate::local::{LocalAws, scenario};
@@ -154,8 +155,17 @@ impl Settings {
 
 /// Opens the account that is asked: that of `--scenario`, served here as long as it is kept, or the live one.
 pub(crate) async fn open(shared: &Shared) -> Result<(Option<LocalAws>, SdkConfig), Failure> {
+    open_by_hand(shared, None).await
+}
+
+/// As [`open`]; beside a scenario somebody plays the model in the folder `answers`, where one is given.
+pub(crate) async fn open_by_hand(
+    shared: &Shared,
+    answers: Option<&Path>,
+) -> Result<(Option<LocalAws>, SdkConfig), Failure> {
     let Some(folder) = &shared.scenario else { return Ok((None, account(shared).await)) };
-    let local = LocalAws::start(scenario(folder)?, None, None).await?;
+    let trouble = answers.map(|answers| Trouble::model_by_hand(answers.to_owned()));
+    let local = LocalAws::start(scenario(folder)?, trouble.as_ref(), None).await?;
     let sdk = local.sdk.clone();
     Ok((Some(local), sdk))
 }

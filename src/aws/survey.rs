@@ -76,19 +76,30 @@ impl Survey<'_> {
         destinations: Destinations<'_>,
         table: Option<&str>,
     ) -> Examination {
-        let mut account = self.account(now).await;
-        let is_reached = account.was_reached();
-        if is_reached {
-            self.read_availability(&mut account, models).await;
-        }
-        let mut examination = Examination::of(&account, models);
-        if is_reached {
-            let tried = self.try_reading(now, account.identity.as_ref().ok()).await;
-            examination.parts.push(surroundings::permissions(&tried));
-        }
+        let account = self.look(now, models).await;
+        let mut examination = self.judged(&account, models).await;
         let seen = seen_channels(self.sdk, destinations, None).await;
         examination.parts.push(surroundings::channels(&seen));
         examination.parts.push(surroundings::store(self.try_table(table).await));
+        examination
+    }
+
+    /// Asks who is there, what is offered, and about the gates of these models.
+    pub async fn look(&self, now: Timestamp, models: &[ModelId]) -> Account {
+        let mut account = self.account(now).await;
+        if account.was_reached() {
+            self.read_availability(&mut account, models).await;
+        }
+        account
+    }
+
+    /// Judges what was seen of the models, and tries what an investigation reads, where the account could be reached.
+    pub async fn judged(&self, account: &Account, models: &[ModelId]) -> Examination {
+        let mut examination = Examination::of(account, models);
+        if account.was_reached() {
+            let tried = self.try_reading(account.now, account.identity.as_ref().ok()).await;
+            examination.parts.push(surroundings::permissions(&tried));
+        }
         examination
     }
 
@@ -100,11 +111,7 @@ impl Survey<'_> {
     }
 
     /// Tries what an investigation reads, on names that hardly exist: being told so takes the permission.
-    pub async fn try_reading(
-        &self,
-        now: Timestamp,
-        caller: Option<&Identity>,
-    ) -> Vec<(&'static str, Seen<()>)> {
+    async fn try_reading(&self, now: Timestamp, caller: Option<&Identity>) -> Vec<(&'static str, Seen<()>)> {
         let telemetry = AwsTelemetry::new(self.sdk);
         let window = Window { start: Timestamp::from_second(now.as_second() - 600).unwrap_or(now), end: now };
         let metric = MetricId {

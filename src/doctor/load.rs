@@ -11,15 +11,12 @@ use crate::doctor::{Check, Level, Part};
 use crate::gather::telemetry::TelemetryError;
 use crate::investigation::depth::Depth;
 use crate::model::quota::{ListedQuota, Unit, per_minute};
-use crate::model::{ModelId, Usage, catalogue};
+use crate::model::{ModelId, catalogue};
 
 const HEADING: &str = "What the account's alarms would ask for";
 
 /// A month, for which figures are told.
 const MONTH: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// What an investigation at `full` takes, as recorded runs did: docs/models.md has the figures.
-const FULL: Usage = Usage { input: 60_000, output: 6_000, cache_read: 0, cache_write: 0 };
 
 /// When the account's alarms went off.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,7 +104,7 @@ fn cost(load: &Load, read: SignedDuration, model: &ModelId) -> Check {
     let months = read.as_secs_f64() / MONTH.as_secs_f64();
     let count = f64::from(u32::try_from(load.investigations).unwrap_or(u32::MAX));
     let a_month = if months > 0.0 { count / months } else { count };
-    let reason = match catalogue::cost_usd(model, FULL) {
+    let reason = match catalogue::cost_usd(model, Depth::FULL_USAGE) {
         Some(each) => format!(
             "at most {a_month:.0} investigations a month at about ${each:.2} each with {model} at full: ${:.2}",
             a_month * each

@@ -16,7 +16,7 @@ use crate::investigation::{Case, Investigation, InvestigationOutcome, Means, bri
 use crate::model::budget::{Budget, DayLeft, Limits, PerDay, Spent};
 use crate::model::caller::{Caller, CallerParts};
 use crate::model::pace::Quota;
-use crate::model::{ModelId, Usage, catalogue};
+use crate::model::{ModelId, catalogue};
 use crate::redact::Fence;
 use crate::report::compose::Earlier;
 use crate::report::steps;
@@ -261,9 +261,9 @@ impl Run<'_> {
     }
 }
 
-/// Returns what a full run is estimated to cost: about 60,000 tokens in and 6,000 out, as recorded runs took.
+/// Returns what a full run is estimated to cost.
 fn full_cost_usd(model: &ModelId) -> Option<f64> {
-    catalogue::cost_usd(model, Usage { input: 60_000, output: 6_000, ..Usage::default() })
+    catalogue::cost_usd(model, Depth::FULL_USAGE)
 }
 
 /// Returns what tells a simple case from others. One that was reported with a cause and with the lead that it has now is

@@ -10,7 +10,7 @@ use crate::gather::recheck::Condition;
 use crate::id::{EventKey, RunId, Seed};
 use crate::report::compose::{self, Told};
 use crate::report::kept::{Carried, Kept};
-use crate::run::{RECORD_FORMAT, RunEvent, RunRecord, Stage};
+use crate::run::{RECORD_FORMAT, RunRecord, Stage};
 
 /// Answers a question from what was kept of a run. One analyst reads it, and what it says is checked against the same
 /// evidence; models and money are used as in any run.
@@ -40,12 +40,7 @@ impl Run<'_> {
 
     async fn answer(&self, kept: Kept, run_id: RunId, question: &str) -> Result<RunSummary, HandlerError> {
         let watch = Stopwatch::start();
-        let alarm = &self.incident.alarm;
-        self.observer.emit(RunEvent::Started {
-            alarm: alarm.name.clone(),
-            state: alarm.new_state.to_string(),
-            as_of: self.incident.as_of.to_string(),
-        });
+        self.started();
         let (asked_of, condition) = (kept.run_id.clone(), kept.condition.clone());
         self.read_quotas().await;
         let view = self.seen_again(kept);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Usage;
 use crate::model::budget::DayLeft;
 use crate::model::catalogue::Tier;
 
@@ -42,6 +43,9 @@ impl Depth {
             Depth::Full => 11,
         }
     }
+
+    /// What the calls of a full run take, as recorded runs took.
+    pub const FULL_USAGE: Usage = Usage { input: 60_000, output: 6_000, cache_read: 0, cache_write: 0 };
 
     /// Returns about how many tokens those calls take, in and out, as recorded runs took.
     pub fn planned_tokens(self) -> u32 {
