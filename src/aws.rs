@@ -9,6 +9,7 @@ mod apigateway;
 mod bedrock;
 mod bedrock_control;
 mod channels;
+mod client;
 mod cloudwatch;
 mod dynamodb;
 mod error;
@@ -27,9 +28,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use aws_config::SdkConfig;
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use futures::future::BoxFuture;
 
@@ -38,7 +40,8 @@ pub use alarms::Firing;
 pub use amazon_q::AmazonQChannel;
 pub use bedrock::Bedrock;
 pub use bedrock_control::ModelAccess;
-pub use channels::{Channels, channels, slack_api};
+pub use channels::{channels, slack_api};
+use client::{Later, for_data_calls};
 pub use dynamodb::DynamoDbStore;
 pub use identity::identity;
 pub use lambda::invoke;
@@ -78,6 +81,25 @@ pub async fn load(region: Option<String>) -> SdkConfig {
     load_profile(None, region).await
 }
 
+/// As [`load`], for a Lambda function: its credentials and its Region stand in variables, so what would look for them
+/// elsewhere is not made, which is a quarter of what its start computes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the SDK reads these variables itself; here it is only seen whether they are set"
+)]
+pub async fn load_in_function() -> SdkConfig {
+    let is_set = |name| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
+    let mut loader = loader();
+    if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].into_iter().all(is_set) {
+        loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+    }
+    if is_set("AWS_REGION") {
+        loader = loader.region(EnvironmentVariableRegionProvider::new());
+    }
+    let endpoint = std::env::var(ENDPOINT_VARIABLE).ok();
+    Box::pin(loaded(loader, endpoint.as_deref())).await
+}
+
 /// As [`load`], with a profile that goes before what the environment says.
 #[expect(
     clippy::disallowed_methods,
@@ -89,13 +111,22 @@ pub async fn load_profile(profile: Option<String>, region: Option<String>) -> Sd
 }
 
 async fn load_with(profile: Option<String>, region: Option<String>, endpoint: Option<&str>) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    let mut loader = loader();
     if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
         loader = loader.profile_name(profile);
     }
     if let Some(region) = region.filter(|region| !region.is_empty()) {
         loader = loader.region(Region::new(region));
     }
+    // Boxed, as its state is large.
+    Box::pin(loaded(loader, endpoint)).await
+}
+
+fn loader() -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(client::https())
+}
+
+async fn loaded(loader: ConfigLoader, endpoint: Option<&str>) -> SdkConfig {
     if endpoint.is_none_or(|endpoint| !endpoint.trim().is_empty()) {
         return loader.load().await;
     }
@@ -115,6 +146,7 @@ pub fn local(endpoint_url: &str, region: &str) -> SdkConfig {
         .region(Region::new(region.to_owned()))
         .endpoint_url(endpoint_url)
         .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(client::https())
         .build()
 }
 
@@ -125,10 +157,10 @@ pub fn endpoint_override(config: &SdkConfig) -> bool {
 
 /// Reads telemetry from AWS.
 pub struct AwsTelemetry {
-    cloudwatch: aws_sdk_cloudwatch::Client,
-    logs: aws_sdk_cloudwatchlogs::Client,
-    lambda: aws_sdk_lambda::Client,
-    apigateway: aws_sdk_apigateway::Client,
+    cloudwatch: Later<aws_sdk_cloudwatch::Client>,
+    logs: Later<aws_sdk_cloudwatchlogs::Client>,
+    lambda: Later<aws_sdk_lambda::Client>,
+    apigateway: Later<aws_sdk_apigateway::Client>,
     region: String,
     salt: lambda::Salt,
 }
@@ -147,12 +179,11 @@ impl AwsTelemetry {
     }
 
     fn with_salt(config: &SdkConfig, salt: lambda::Salt) -> Self {
-        let config = for_data(config);
         AwsTelemetry {
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            lambda: aws_sdk_lambda::Client::new(&config),
-            apigateway: aws_sdk_apigateway::Client::new(&config),
+            cloudwatch: for_data_calls(config, aws_sdk_cloudwatch::Client::new),
+            logs: for_data_calls(config, aws_sdk_cloudwatchlogs::Client::new),
+            lambda: for_data_calls(config, aws_sdk_lambda::Client::new),
+            apigateway: for_data_calls(config, aws_sdk_apigateway::Client::new),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             salt,
         }

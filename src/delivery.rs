@@ -54,7 +54,7 @@ pub trait Channel: Send + Sync {
         false
     }
 
-    /// Returns what keeps it from taking anything, where that shows before it is asked: a secret that cannot be read.
+    /// Reads what it needs where it has not yet, and returns what keeps it from taking anything: a secret that cannot be read.
     fn fault(&self) -> BoxFuture<'_, Option<String>> {
         Box::pin(async { None })
     }
@@ -196,6 +196,19 @@ const KEEP_TIME: Duration = Duration::from_secs(4);
 /// Time for seeing that a channel cannot work; one that takes longer is asked like the others.
 const FAULT_TIME: Duration = Duration::from_secs(1);
 
+/// Lets channels read what they need, all at once, and returns those that cannot work, in their order. A channel that is not
+/// ready by the deadline may still work.
+pub async fn faults<'a>(
+    channels: impl IntoIterator<Item = &'a Arc<dyn Channel>>,
+    deadline: Deadline,
+) -> Vec<DeliveryError> {
+    let faults = channels.into_iter().map(|channel| async {
+        let reason = tokio::time::timeout_at(deadline.instant(), channel.fault()).await.ok().flatten()?;
+        Some(DeliveryError { channel: channel.name().to_owned(), reason })
+    });
+    join_all(faults).await.into_iter().flatten().collect()
+}
+
 /// Delivers a message, as channels may show it, to every channel and returns one result for each that it is for, in their
 /// order: to those that keep it first, then to all others at once.
 ///
@@ -215,15 +228,9 @@ pub async fn deliver_all(
     };
     let asked: Vec<&Arc<dyn Channel>> = channels.iter().filter(is_for).collect();
     let mut results: Vec<Option<Result<Receipt, DeliveryError>>> = vec![None; asked.len()];
-    let faults = asked.iter().map(|channel| async {
-        let asked = tokio::time::timeout_at(deadline.at_most(FAULT_TIME).instant(), channel.fault());
-        let reason = asked.await.ok().flatten()?;
-        Some(DeliveryError { channel: channel.name().to_owned(), reason })
-    });
-    let faults = join_all(faults).await;
+    let mut known = faults(asked.iter().copied(), deadline.at_most(FAULT_TIME)).await;
     let keeping = deadline.at_most(KEEP_TIME);
     wave(&asked, &mut results, |channel| channel.keeps(), posting, keeping, observer).await;
-    let mut known: Vec<DeliveryError> = faults.into_iter().flatten().collect();
     known.extend(errors(&results));
     let document = failed::named_in(posting.document, &known);
     let told = Posting { document: &document, ..posting };

@@ -420,7 +420,7 @@ impl Run<'_> {
             )
         });
         // The depth depends on the quotas; while telemetry is read, reading them costs no time.
-        let (gathered, (), _) = tokio::join!(gathering, self.read_quotas(), self.places());
+        let (gathered, (), ()) = tokio::join!(gathering, self.read_quotas(), self.ready_places());
         self.charge_day_of_scans().await;
         self.keep(&case.record, Stage::Gather, None).await;
         let analysing = async { self.analysed(gathered) };

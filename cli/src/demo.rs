@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sre_agent::aws;
 use sre_agent::clock::Deadline;
+use sre_agent::delivery;
 use sre_agent::handler;
 
 use crate::args::{Demo, Depth, Shared, Trouble};
@@ -50,11 +51,11 @@ pub(crate) async fn run(asked: Demo, shared: &Shared) -> Result<Ending, Failure>
     let sinks = if shared.quiet { Vec::new() } else { vec![progress::sink()] };
     let card = Card::default();
     let mut channels = vec![card.channel()];
-    let configured = aws::channels(&local.sdk, config.destinations()).await;
-    for fault in configured.faults {
+    let configured = aws::channels(&local.sdk, config.destinations());
+    for fault in delivery::faults(&configured, Deadline::after(time)).await {
         say(false, format_args!("warning: {fault}"));
     }
-    channels.extend(configured.channels);
+    channels.extend(configured);
     let depth = config.depth;
     let services = wiring::services(Parts { sdk: &local.sdk, config, channels, sinks, recorded: true });
     let response =

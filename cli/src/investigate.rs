@@ -8,6 +8,7 @@ use serde_json::json;
 use sre_agent::aws;
 use sre_agent::clock::Deadline;
 use sre_agent::config::Config;
+use sre_agent::delivery;
 use sre_agent::handler;
 use sre_agent::investigation::depth::{self, Considered};
 
@@ -33,17 +34,17 @@ pub(crate) async fn run(asked: Investigate, shared: &Shared) -> Result<Ending, F
     let card = Card::default();
     let mut channels = vec![card.channel()];
     if asked.post {
-        let configured = aws::channels(&sdk, config.destinations()).await;
-        if let Some(fault) = configured.faults.into_iter().next() {
+        let configured = aws::channels(&sdk, config.destinations());
+        if let Some(fault) = delivery::faults(&configured, Deadline::after(time)).await.into_iter().next() {
             return Err(Failure::usage(fault));
         }
-        if configured.channels.is_empty() {
+        if configured.is_empty() {
             return Err(Failure::usage("--post was given, and no channel is configured").hint(
                 "Set SRE_AGENT_SLACK_WEBHOOK to ssm:/name of a parameter that holds the webhook, \
                  or SRE_AGENT_FINDINGS_TOPIC_ARN to a topic; docs/channels.md has the others.",
             ));
         }
-        channels.extend(configured.channels);
+        channels.extend(configured);
     }
     let posts = if asked.post { "posts to the configured channels" } else { "posts nothing (no --post)" };
     say(shared.quiet, format_args!("reads {place}, changes nothing, {posts}"));

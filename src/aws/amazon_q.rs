@@ -4,15 +4,16 @@ use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use futures::future::BoxFuture;
 
+use super::client::Later;
 use super::sns::{advice, client_for};
 use crate::clock::Deadline;
 use crate::delivery::{AmazonQ, Channel, DeliveryError, Post, notification, thread_of};
 use crate::run::Receipt;
 
 /// Publishes notifications to one topic.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AmazonQChannel {
-    client: Client,
+    client: Later<Client>,
     topic_arn: String,
 }
 

@@ -5,45 +5,45 @@ mod convert;
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{Region, SdkConfig};
 use aws_sdk_bedrock::types::InferenceProfileSummary;
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::{Builder, StalledStreamProtectionConfig};
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::{bedrock_control, error, quotas};
+use super::client::{Later, for_data_calls, later};
+use super::{bedrock_control, error, in_region, quotas};
 use crate::model::quota::ListedQuota;
 use crate::model::{ConverseReply, ConverseRequest, ErrorClass, Model, ModelError, ModelId};
 
 /// Bedrock in one Region.
 pub struct Bedrock {
-    client: Client,
+    client: Later<Client>,
     region: String,
-    control_plane: aws_sdk_bedrock::Client,
+    control_plane: Later<aws_sdk_bedrock::Client>,
     /// The account's inference profiles, once somebody asked for them and they could be read.
     profiles: OnceCell<Vec<String>>,
-    service_quotas: aws_sdk_servicequotas::Client,
+    service_quotas: Later<aws_sdk_servicequotas::Client>,
 }
 
 impl Bedrock {
     /// Makes the client; without a `region` it asks in the configuration's.
     pub fn new(config: &SdkConfig, region: Option<&str>) -> Self {
-        let mut client = Builder::from(config)
-            .retry_config(RetryConfig::disabled())
-            // A model may think for longer than any grace on a stalled stream; the time limit of the call decides.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(region) = region.filter(|region| !region.is_empty()) {
-            client = client.region(Region::new(region.to_owned()));
-        }
-        let client = client.build();
-        let region = client.region().map(ToString::to_string).unwrap_or_default();
-        let control_plane = bedrock_control::client(config, Some(&region));
-        let service_quotas = quotas::client(config, Some(&region));
-        let client = Client::from_conf(client);
-        Bedrock { client, region, control_plane, profiles: OnceCell::new(), service_quotas }
+        let config = in_region(config.clone(), region);
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let control_plane = for_data_calls(&config, aws_sdk_bedrock::Client::new);
+        let service_quotas = for_data_calls(&config, aws_sdk_servicequotas::Client::new);
+        let make = move || {
+            let client = Builder::from(&config)
+                .retry_config(RetryConfig::disabled())
+                // A model may think for longer than any grace on a stalled stream; the time limit of the call decides.
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+            Client::from_conf(client.build())
+        };
+        Bedrock { client: later(make), region, control_plane, profiles: OnceCell::new(), service_quotas }
     }
 
     /// Returns the Region that is asked; empty where none is configured.

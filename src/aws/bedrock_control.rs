@@ -10,7 +10,7 @@ use aws_sdk_bedrock::operation::list_inference_profiles::ListInferenceProfilesEr
 use aws_sdk_bedrock::types::{FoundationModelSummary, InferenceProfileSummary};
 
 use super::error::telemetry;
-use super::{for_data, timestamp};
+use super::{for_data, in_region, timestamp};
 use crate::doctor::{Availability, Lifecycle, OfferedModel, Profile, Seen};
 
 /// Time for a list with all its pages.
@@ -23,9 +23,10 @@ pub struct ModelAccess {
 }
 
 impl ModelAccess {
-    /// Makes the client; without a `region` it asks in the configuration's.
+    /// Makes the client; without a `region` it asks in the configuration's. It retries as data calls do: whoever asks has
+    /// somebody who waits for the answer.
     pub fn new(config: &SdkConfig, region: Option<&str>) -> Self {
-        ModelAccess { client: client(config, region) }
+        ModelAccess { client: Client::new(&in_region(for_data(config), region)) }
     }
 
     /// Lists the foundation models of the Region. Those past their end of life are not among them.
@@ -53,12 +54,6 @@ impl ModelAccess {
             in_region: answer.region_availability().as_str() == "AVAILABLE",
         })
     }
-}
-
-/// Makes the client; without a `region` it asks in the configuration's. It retries as data calls do: whoever asks has
-/// somebody who waits for the answer.
-pub(super) fn client(config: &SdkConfig, region: Option<&str>) -> Client {
-    Client::new(&super::in_region(for_data(config), region))
 }
 
 /// Reads all inference profiles, page after page, each into what the asker needs of it.

@@ -12,41 +12,24 @@ use crate::delivery::slack::{BotToken, SlackApi, SlackBotChannel};
 use crate::delivery::{Channel, DeliveryError, Destinations, Post, SlackBot, SlackWebhook, Webhook};
 use crate::run::Receipt;
 
-/// The channels of a configuration.
-pub struct Channels {
-    /// All of them, those with a fault included: what was missing may be there when a report is posted.
-    pub channels: Vec<Arc<dyn Channel>>,
-    /// What is wrong with them now and what to do about it, a line each.
-    pub faults: Vec<String>,
-}
-
-/// Builds the channels that are configured, and reads what they need.
-pub async fn channels(sdk: &SdkConfig, destinations: Destinations<'_>) -> Channels {
-    let mut built = Channels { channels: Vec::new(), faults: Vec::new() };
-    let mut deferred = Vec::new();
-    match destinations.webhook {
-        Some(Webhook::Parameter(name)) => deferred.push(Deferred::webhook(sdk, name)),
-        Some(Webhook::Url(url)) => match SlackWebhook::new(url.clone()) {
-            Ok(webhook) => built.channels.push(Arc::new(webhook)),
-            Err(fault) => built.faults.push(format!("{}: {fault}", SlackWebhook::NAME)),
-        },
-        None => {}
+/// Builds the channels that are configured; nothing is read before a channel is needed. One that has a fault is among them:
+/// what was missing may be there when a report is posted.
+pub fn channels(sdk: &SdkConfig, destinations: Destinations<'_>) -> Vec<Arc<dyn Channel>> {
+    let mut built: Vec<Arc<dyn Channel>> = Vec::new();
+    if let Some(webhook) = destinations.webhook {
+        built.push(Arc::new(Deferred::webhook(sdk, webhook)));
     }
-    deferred.extend(destinations.bot.map(|bot| Deferred::bot(sdk, bot)));
-    for channel in deferred {
-        if let Err(fault) = channel.made().await {
-            built.faults.push(format!("{}: {fault}", channel.name));
-        }
-        built.channels.push(Arc::new(channel));
+    if let Some(bot) = destinations.bot {
+        built.push(Arc::new(Deferred::bot(sdk, bot)));
     }
     if let Some(topic) = destinations.topic {
-        built.channels.push(Arc::new(SnsChannel::new(sdk, topic)));
+        built.push(Arc::new(SnsChannel::new(sdk, topic)));
     }
     if let Some(topic) = destinations.amazon_q {
-        built.channels.push(Arc::new(AmazonQChannel::new(sdk, topic)));
+        built.push(Arc::new(AmazonQChannel::new(sdk, topic)));
     }
     if let Some(bucket) = destinations.bucket {
-        built.channels.push(Arc::new(ReportBucket::new(sdk, bucket)));
+        built.push(Arc::new(ReportBucket::new(sdk, bucket)));
     }
     built
 }
@@ -77,16 +60,20 @@ struct Deferred {
 type Make = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Channel>, String>> + Send + Sync>;
 
 impl Deferred {
-    /// A webhook whose address lies in an SSM parameter.
-    fn webhook(sdk: &SdkConfig, name: &str) -> Self {
-        let (sdk, name) = (sdk.clone(), name.to_owned());
+    /// A webhook, wherever its address lies.
+    fn webhook(sdk: &SdkConfig, webhook: &Webhook) -> Self {
+        let (sdk, webhook) = (sdk.clone(), webhook.clone());
         let make = move || -> BoxFuture<'static, Result<Arc<dyn Channel>, String>> {
-            let (sdk, name) = (sdk.clone(), name.clone());
+            let (sdk, webhook) = (sdk.clone(), webhook.clone());
             Box::pin(async move {
-                let url = parameter(&sdk, &name).await.map_err(|error| error.to_string())?;
-                let webhook =
-                    SlackWebhook::new(url).map_err(|error| format!("SSM parameter {name}: {error}"));
-                Ok(Arc::new(webhook?) as Arc<dyn Channel>)
+                let made = match webhook {
+                    Webhook::Url(url) => SlackWebhook::new(url).map_err(|error| error.to_string()),
+                    Webhook::Parameter(name) => {
+                        let url = parameter(&sdk, &name).await.map_err(|error| error.to_string())?;
+                        SlackWebhook::new(url).map_err(|error| format!("SSM parameter {name}: {error}"))
+                    }
+                };
+                Ok(Arc::new(made?) as Arc<dyn Channel>)
             })
         };
         Deferred { name: SlackWebhook::NAME, make: Box::new(make), made: OnceCell::new() }

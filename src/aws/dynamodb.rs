@@ -26,6 +26,7 @@ use flate2::write::GzEncoder;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::client::{Later, later};
 use super::error::words;
 use crate::clock::Clock;
 use crate::id::{EventKey, Seed, SeriesKey};
@@ -55,7 +56,7 @@ const MOST_UNPACKED: u64 = 64 * 1024 * 1024;
 
 /// Keeps leases and records in a table.
 pub struct DynamoDbStore {
-    client: Client,
+    client: Later<Client>,
     table: String,
     /// Tells the leases of this process from those of others.
     owner: String,
@@ -80,7 +81,7 @@ impl DynamoDbStore {
             .timeout_config(times)
             .build();
         let owner = Seed::random().for_purpose("lease").hex(16);
-        DynamoDbStore { client: Client::new(&config), table: table.to_owned(), owner }
+        DynamoDbStore { client: later(move || Client::new(&config)), table: table.to_owned(), owner }
     }
 
     /// Returns how the table answers a question that changes nothing; the error is the reason.

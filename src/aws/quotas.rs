@@ -9,7 +9,7 @@ use aws_sdk_servicequotas::error::SdkError;
 use aws_sdk_servicequotas::operation::list_service_quotas::ListServiceQuotasError;
 
 use super::error::telemetry;
-use super::for_data;
+use super::{for_data, in_region};
 use crate::doctor::Seen;
 use crate::model::quota::ListedQuota;
 
@@ -19,14 +19,9 @@ const LIST_TIME: Duration = Duration::from_secs(45);
 /// Lists the quotas that apply to the account in a Region.
 pub async fn bedrock_quotas(config: &SdkConfig, region: Option<&str>) -> Seen<Vec<ListedQuota>> {
     const ACTION: &str = "servicequotas:ListServiceQuotas";
-    let client = client(config, region);
+    let client = Client::new(&in_region(for_data(config), region));
     let reading = list(&client, |error| telemetry(ACTION, error));
     super::within(LIST_TIME, ACTION, reading).await
-}
-
-/// Makes the client; without a `region` it asks in the configuration's.
-pub(super) fn client(config: &SdkConfig, region: Option<&str>) -> Client {
-    Client::new(&super::in_region(for_data(config), region))
 }
 
 /// Reads all quotas on Bedrock, page after page.

@@ -12,6 +12,7 @@ use jiff::Span;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::client::{Later, later};
 use super::error::{status_of, telemetry, words};
 use super::{endpoint_override, for_data};
 use crate::clock::{Deadline, Timestamp};
@@ -32,9 +33,9 @@ const MOST_KEYS: i32 = 20;
 const ARN: &str = "arn:aws:s3:::";
 
 /// Keeps reports in one bucket.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ReportBucket {
-    client: Client,
+    client: Later<Client>,
     bucket: Bucket,
     region: String,
 }
@@ -43,11 +44,14 @@ impl ReportBucket {
     /// Makes the client. The bucket lies in the Region of the configuration.
     pub fn new(config: &SdkConfig, bucket: &Bucket) -> Self {
         let data = for_data(config);
-        let settings = aws_sdk_s3::config::Builder::from(&data)
-            // Where the endpoint is not AWS's, no name of a bucket leads to it.
-            .force_path_style(endpoint_override(config));
+        let make = move || {
+            let settings = aws_sdk_s3::config::Builder::from(&data)
+                // Where the endpoint is not AWS's, no name of a bucket leads to it.
+                .force_path_style(endpoint_override(&data));
+            Client::from_conf(settings.build())
+        };
         ReportBucket {
-            client: Client::from_conf(settings.build()),
+            client: later(make),
             bucket: bucket.clone(),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
         }

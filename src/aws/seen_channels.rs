@@ -19,11 +19,11 @@ pub async fn seen_channels(
     destinations: Destinations<'_>,
     test: Option<&Document>,
 ) -> Vec<SeenChannel> {
-    let configured = channels(sdk, destinations).await;
+    let configured = channels(sdk, destinations);
     let posted = match test {
         Some(document) => {
             let (posting, deadline) = (Posting::notice(document, &[]), Deadline::after(POST_TIME));
-            deliver_all(&configured.channels, posting, deadline, &Observer::new(Vec::new())).await
+            deliver_all(&configured, posting, deadline, &Observer::new(Vec::new())).await
         }
         None => Vec::new(),
     };
@@ -35,7 +35,7 @@ pub async fn seen_channels(
     let of_chat = listening(destinations.amazon_q).await;
     let mut posted = posted.into_iter().map(|result| result.map(drop).map_err(|error| error.reason));
     let mut seen: Vec<SeenChannel> = Vec::new();
-    for channel in &configured.channels {
+    for channel in &configured {
         let name = channel.name();
         if let Some(bucket) = destinations.bucket.filter(|_| channel.keeps()) {
             // What is no report is not kept, so no test message goes there.
@@ -48,7 +48,7 @@ pub async fn seen_channels(
             seen.push(SeenChannel { posted, ..look_at_bot(sdk, bot).await });
             continue;
         }
-        let fault = configured.faults.iter().find_map(|fault| fault.strip_prefix(&format!("{name}: ")));
+        let fault = channel.fault().await;
         let place = match destinations.webhook {
             Some(Webhook::Parameter(parameter)) if name == SlackWebhook::NAME => {
                 format!("{name} in SSM parameter {parameter}")
@@ -60,7 +60,6 @@ pub async fn seen_channels(
             AmazonQ::NAME => of_chat.clone(),
             _ => None,
         };
-        let fault = fault.map(str::to_owned);
         seen.push(SeenChannel { fault, subscriptions, posted, ..named(place) });
     }
     seen

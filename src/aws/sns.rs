@@ -7,8 +7,9 @@ use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use futures::future::BoxFuture;
 
+use super::client::{Later, for_data_calls};
 use super::error::{status_of, telemetry, words};
-use super::for_data;
+use super::in_region;
 use crate::clock::Deadline;
 use crate::delivery::{Channel, DeliveryError, Post, SnsMessage, sns_message};
 use crate::evidence::Status;
@@ -18,9 +19,9 @@ use crate::run::Receipt;
 const NAME: &str = "sns";
 
 /// Publishes reports to one topic.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SnsChannel {
-    client: Client,
+    client: Later<Client>,
     topic_arn: String,
 }
 
@@ -84,12 +85,8 @@ impl Channel for SnsChannel {
 }
 
 /// Makes the client for the Region that a topic's ARN names.
-pub(super) fn client_for(config: &SdkConfig, topic_arn: &str) -> Client {
-    let mut config = for_data(config).into_builder();
-    if let Some(region) = region_of(topic_arn) {
-        config.set_region(aws_config::Region::new(region.to_owned()));
-    }
-    Client::new(&config.build())
+pub(super) fn client_for(config: &SdkConfig, topic_arn: &str) -> Later<Client> {
+    for_data_calls(&in_region(config.clone(), region_of(topic_arn)), Client::new)
 }
 
 fn failed(reason: String) -> DeliveryError {

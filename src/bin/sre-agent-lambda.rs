@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let sdk = aws::load(None).await;
+    let sdk = aws::load_in_function().await;
     let function = Arc::new((services(&sdk).await?, sdk));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let serve = service_fn(move |event: LambdaEvent<Value>| {
@@ -85,12 +85,9 @@ async fn examine(services: &Services, sdk: &SdkConfig) -> Examination {
 async fn services(sdk: &SdkConfig) -> Result<Services, Error> {
     let config = config(sdk).await?;
     let observer = Observer::new(vec![json_log::sink(), emf::sink(Arc::new(Mutex::new(io::stdout())))]);
-    let mut channels = aws::channels(sdk, config.destinations()).await;
+    let mut channels = aws::channels(sdk, config.destinations());
     if config.stdout {
-        channels.channels.push(Arc::new(Stdout::new(Arc::new(Mutex::new(io::stdout())), false)));
-    }
-    for fault in channels.faults {
-        observer.emit(RunEvent::Warning { message: fault });
+        channels.push(Arc::new(Stdout::new(Arc::new(Mutex::new(io::stdout())), false)));
     }
     catalogue::install(config.catalogue.clone());
     let bedrock = Bedrock::new(sdk, config.model_region.as_deref());
@@ -120,7 +117,7 @@ async fn services(sdk: &SdkConfig) -> Result<Services, Error> {
         }),
         model: Some(aws::models(sdk, bedrock, &config.providers)),
         ladder: Arc::new(ladder),
-        channels: channels.channels,
+        channels,
         store,
         observer,
         config,

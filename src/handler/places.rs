@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Run;
+use crate::clock::Deadline;
 use crate::delivery::{self, Asked, Channel, Route, Routed};
 use crate::id::RunId;
 use crate::report::data::StoredAt;
@@ -12,6 +13,9 @@ use crate::run::{Receipt, RunEvent};
 
 /// Longest time for reading the alarm's tags.
 const TAGS_TIME: Duration = Duration::from_secs(2);
+
+/// Longest time that reading waits for the places to be ready; one that takes longer is asked when there is something to tell.
+const READY_TIME: Duration = Duration::from_secs(1);
 
 /// Where a run is told.
 pub(super) struct Places {
@@ -47,6 +51,14 @@ impl Run<'_> {
     /// Returns where the run is told; the rules are read once a run.
     pub(super) async fn places(&self) -> &Places {
         self.places.get_or_init(|| self.chosen()).await
+    }
+
+    /// Lets the places read what they need, the address or token of Slack, while telemetry is read; what will not work then
+    /// stands in the log from the start.
+    pub(super) async fn ready_places(&self) {
+        for fault in delivery::faults(&self.places().await.channels, Deadline::after(READY_TIME)).await {
+            self.observer.emit(RunEvent::Warning { message: fault.to_string() });
+        }
     }
 
     /// Returns where the run's report will be kept, where it will.

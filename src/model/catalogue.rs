@@ -95,6 +95,16 @@ pub struct CatalogueEntry {
     pub product: Option<String>,
 }
 
+impl CatalogueEntry {
+    /// Gives a row without a name its id for one.
+    fn named(mut self) -> Self {
+        if self.name.is_empty() {
+            self.name.clone_from(&self.id);
+        }
+        self
+    }
+}
+
 /// What a model is chosen for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -193,9 +203,18 @@ fn yes() -> bool {
     true
 }
 
+/// The file with the embedded rows.
+const MODELS: &str = include_str!("models.toml");
+
+/// The embedded rows; read once, as that is a good part of a function's start.
 static EMBEDDED: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(|| {
+    #[derive(Deserialize)]
+    struct Rows {
+        model: Vec<CatalogueEntry>,
+    }
     // A test of its own reads the embedded file; a broken one cannot ship.
-    overlaid(&[]).unwrap_or_default()
+    let rows: Option<Rows> = toml::from_str(MODELS).ok();
+    rows.into_iter().flat_map(|rows| rows.model).map(CatalogueEntry::named).collect()
 });
 
 static INSTALLED: OnceLock<Vec<CatalogueEntry>> = OnceLock::new();
@@ -216,8 +235,10 @@ pub fn overlaid(rows: &[toml::Table]) -> Result<Vec<CatalogueEntry>, CatalogueEr
     struct Rows {
         model: Vec<toml::Table>,
     }
-    let embedded: Rows =
-        toml::from_str(include_str!("models.toml")).map_err(|error| unreadable(0, &error))?;
+    if rows.is_empty() {
+        return Ok(EMBEDDED.clone());
+    }
+    let embedded: Rows = toml::from_str(MODELS).map_err(|error| unreadable(0, &error))?;
     let mut tables = embedded.model;
     for row in rows {
         match tables.iter_mut().find(|known| row.contains_key("id") && known.get("id") == row.get("id")) {
@@ -233,11 +254,7 @@ pub fn overlaid(rows: &[toml::Table]) -> Result<Vec<CatalogueEntry>, CatalogueEr
 }
 
 fn read(row: &toml::Table) -> Result<CatalogueEntry, toml::de::Error> {
-    let mut entry: CatalogueEntry = row.clone().try_into()?;
-    if entry.name.is_empty() {
-        entry.name.clone_from(&entry.id);
-    }
-    Ok(entry)
+    row.clone().try_into().map(CatalogueEntry::named)
 }
 
 fn unreadable(row: usize, error: &toml::de::Error) -> CatalogueError {

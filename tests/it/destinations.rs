@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sre_agent::aws;
+use sre_agent::clock::Deadline;
 use sre_agent::config::{Config, Layers};
+use sre_agent::delivery::faults;
 use sre_agent::investigation::depth::Depth;
 use sre_agent_emulator::{BedrockOptions, Fault, FaultKind, Options, SlackOptions};
 
@@ -24,9 +26,14 @@ pub(crate) async fn with(scenario: &str, document: &str, options: Options) -> (I
     let mut run =
         IncidentRun::configured(scenario, options, |endpoint| document.replace("{endpoint}", endpoint)).await;
     let sdk = aws::local(&run.emulator.endpoint(), "us-east-1");
-    let built = aws::channels(&sdk, run.services.config.destinations()).await;
-    run.services.channels = built.channels;
-    (run, built.faults)
+    let built = aws::channels(&sdk, run.services.config.destinations());
+    let faults = faults(&built, Deadline::after(Duration::from_secs(10)))
+        .await
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    run.services.channels = built;
+    (run, faults)
 }
 
 async fn told(document: &str, options: Options) -> (IncidentRun, Seen) {

@@ -129,14 +129,17 @@ impl IncidentRun {
     /// Returns what the responders of a run see.
     pub(crate) fn seen(&self, summary: &RunSummary) -> Seen {
         let document = summary.document.clone().unwrap();
+        // Topics are told at once, in no order; that of Amazon Q gets no e-mail.
         let published = self.emulator.published();
-        let sns: Value =
-            published.last().map_or(Value::Null, |message| serde_json::from_str(&message.message).unwrap());
+        let mut mails = published.iter().filter_map(|message| {
+            let body: Value = serde_json::from_str(&message.message).unwrap();
+            body["email"].as_str().map(str::to_owned)
+        });
         Seen {
             outcome: summary.outcome.clone(),
             card: terminal::render(&document, false),
             slack: self.emulator.slack_messages().last().map_or(Value::Null, |message| message.body.clone()),
-            email: sns["email"].as_str().unwrap_or_default().to_owned(),
+            email: mails.next_back().unwrap_or_default(),
             json: report_json::render(&document),
             undelivered: summary.undelivered.iter().map(ToString::to_string).collect(),
             document,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sre_agent::aws;
-use sre_agent::clock::Stopwatch;
+use sre_agent::clock::{Deadline, Stopwatch};
 use sre_agent::delivery::slack::{BotToken, SlackBot};
-use sre_agent::delivery::{Channel, Destinations, Secret};
+use sre_agent::delivery::{Channel, Destinations, Secret, faults};
 use sre_agent::investigation::depth::Depth;
 use sre_agent_emulator::{BedrockOptions, Fault, FaultKind, Options, SlackBreak, SlackMessage, SlackOptions};
 
@@ -49,9 +49,9 @@ pub(crate) async fn bot_and_sns(run: &IncidentRun) -> Vec<Arc<dyn Channel>> {
         mention: Some("S0123456789".to_owned()),
     };
     let destinations = Destinations { bot: Some(&bot), topic: Some(TOPIC), ..Destinations::default() };
-    let built = aws::channels(&sdk, destinations).await;
-    assert_eq!(built.faults, Vec::<String>::new());
-    built.channels
+    let built = aws::channels(&sdk, destinations);
+    assert_eq!(faults(&built, Deadline::after(Duration::from_secs(10))).await, Vec::new());
+    built
 }
 
 /// What a message says, in a line.

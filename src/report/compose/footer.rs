@@ -1,15 +1,17 @@
 //! The footer: what was re-read, what answered, what it cost.
 
+use crate::id::RunId;
 use crate::investigation::InvestigationOutcome;
 use crate::model::budget::Spent;
 use crate::model::{ErrorClass, Failure, ModelId, catalogue};
 use crate::report::compose::Told;
+use crate::report::compose::data::VERSION;
 use crate::report::document::Line;
 
 /// Returns the footer's lines.
 pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
-    let run = format!("run {}", told.run_id);
+    let run = signed(told.run_id);
     match told.verdict() {
         Some(_) => {
             if let Some(investigation) = told.investigation {
@@ -38,6 +40,11 @@ pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// `run 7f3a9c · v0.1.0`: which run says it, and which version of the program.
+pub(super) fn signed(run_id: &RunId) -> String {
+    format!("run {run_id} · v{VERSION}")
 }
 
 fn counts(counts: crate::finding::Counts) -> Option<String> {

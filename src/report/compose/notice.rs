@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::card;
+use super::footer::signed;
 use crate::alarm::{AlarmState, Hints};
 use crate::analysis::forced::TestAlarm;
 use crate::clock::Timestamp;
@@ -289,7 +290,7 @@ impl Notice<'_> {
             sections: Vec::new(),
             limits: vec![Line::text(self.limit)],
             links: vec![Span::Link { label: "Alarm".into(), url: console::alarm(&alarm.place, &alarm.name) }],
-            footer: vec![Line::text(format!("no model asked · run {run_id}"))],
+            footer: vec![Line::text(format!("no model asked · {}", signed(run_id)))],
             details: Vec::<Detail>::new(),
             log_quotes: LogQuotes::default(),
             data: Data {
