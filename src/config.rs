@@ -52,8 +52,8 @@ pub struct Config {
     pub allow_provider: Vec<Provider>,
     /// The providers beside Bedrock that are configured.
     pub providers: Providers,
-    /// What is known about models: the embedded rows with the configuration's over them.
-    pub catalogue: Vec<CatalogueEntry>,
+    /// What is known about models, where the configuration says anything of them: the embedded rows with its own over them.
+    pub catalogue: Option<Vec<CatalogueEntry>>,
     /// Region of the model endpoint, where it is not the Lambda's own.
     pub model_region: Option<String>,
     /// Tries of one model, the first included.
@@ -375,13 +375,11 @@ fn check(raw: &RawConfig, endpoint_override: bool, faults: &mut Vec<Fault>) -> C
         let name = provider.as_str();
         fault(&format!("providers.{name}.{missing}"), format!("is wanted where {name} may be asked"));
     }
-    let catalogue = match catalogue::overlaid(raw.models.catalogue.as_deref().unwrap_or_default()) {
-        Ok(rows) => rows,
-        Err(error) => {
-            fault("models.catalogue", error.to_string());
-            Vec::new()
-        }
-    };
+    // The embedded rows alone are read when a model's row is first wanted.
+    let catalogue = raw.models.catalogue.as_deref().filter(|rows| !rows.is_empty()).and_then(|rows| {
+        let overlaid = catalogue::overlaid(rows);
+        overlaid.map_err(|error| fault("models.catalogue", error.to_string())).ok()
+    });
     let mut whole = |key: &str, value: Option<u64>, least: u64, most: u64| {
         let value = value.unwrap_or(least);
         if value < least || value > most {

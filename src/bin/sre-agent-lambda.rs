@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sre_agent::aws::{self, AwsTelemetry, Bedrock, DynamoDbStore, SdkConfig, Survey};
 use sre_agent::clock::{Clock, Deadline};
 use sre_agent::config::{Config, ConfigError, Fault, Layers};
@@ -38,19 +39,20 @@ async fn serve() -> Result<(), Error> {
     let sdk = aws::load_in_function().await;
     let function = Arc::new((services(&sdk).await?, sdk));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-    let serve = service_fn(move |event: LambdaEvent<Value>| {
+    // As it came: what it is made of is read by the handler.
+    let serve = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
         async move {
             let (services, sdk) = function.as_ref();
             let left = event.context.deadline().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let now = u64::try_from(Clock::Wall.now().as_millisecond()).unwrap_or_default();
             let deadline = Deadline::after(left.saturating_sub(Duration::from_millis(now)));
-            if event.payload.get("doctor") == Some(&Value::Bool(true)) {
+            let body = event.payload.get();
+            if serde_json::from_str(body).is_ok_and(|Request { doctor }| doctor) {
                 return Ok(Answer::Examination(
                     self_check(&examine(services, sdk).await, deadline, services).await,
                 ));
             }
-            let body = event.payload.to_string();
             let handled = handle(body.as_bytes(), deadline, services).await;
             handled.map(Answer::Runs).map_err(|error| Diagnostic {
                 error_type: error.kind().to_owned(),
@@ -59,6 +61,12 @@ async fn serve() -> Result<(), Error> {
         }
     });
     lambda_runtime::run(serve).await
+}
+
+/// An event that asks for an examination.
+#[derive(Deserialize)]
+struct Request {
+    doctor: bool,
 }
 
 /// What the function answers.

@@ -258,7 +258,8 @@ fn the_document_adds_to_the_catalogue_and_a_faulty_row_is_told() {
         Config::load(&Layers { document: Some(("agent.toml", &document)), ..Layers::default() })
     };
     let config = load("id = \"new.model\"\nname = \"New\"\ninput = 1.0\noutput = 2.0").unwrap();
-    assert_eq!(config.catalogue.last().map(|row| row.name.as_str()), Some("New"));
+    let rows = config.catalogue.unwrap_or_default();
+    assert_eq!(rows.last().map(|row| row.name.as_str()), Some("New"));
     let faults = load("id = \"new.model\"\nprice = 1").unwrap_err().faults;
     assert!(faults[0].key == "models.catalogue" && faults[0].reason.starts_with("row 1:"), "{faults:?}");
 }

@@ -206,7 +206,7 @@ fn yes() -> bool {
 /// The file with the embedded rows.
 const MODELS: &str = include_str!("models.toml");
 
-/// The embedded rows; read once, as that is a good part of a function's start.
+/// The embedded rows; read when a row is first wanted, as that would be a third of a function's start.
 static EMBEDDED: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(|| {
     #[derive(Deserialize)]
     struct Rows {
@@ -235,9 +235,6 @@ pub fn overlaid(rows: &[toml::Table]) -> Result<Vec<CatalogueEntry>, CatalogueEr
     struct Rows {
         model: Vec<toml::Table>,
     }
-    if rows.is_empty() {
-        return Ok(EMBEDDED.clone());
-    }
     let embedded: Rows = toml::from_str(MODELS).map_err(|error| unreadable(0, &error))?;
     let mut tables = embedded.model;
     for row in rows {
@@ -261,9 +258,12 @@ fn unreadable(row: usize, error: &toml::de::Error) -> CatalogueError {
     CatalogueError { row, reason: error.message().split_whitespace().collect::<Vec<_>>().join(" ") }
 }
 
-/// Makes these the rows of this process. Only the first call counts: a process has one configuration.
-pub fn install(rows: Vec<CatalogueEntry>) {
-    let _ = INSTALLED.set(rows);
+/// Makes the rows of a configuration, where it has any, those of this process. Only the first call counts: a process has one
+/// configuration.
+pub fn install(rows: Option<Vec<CatalogueEntry>>) {
+    if let Some(rows) = rows {
+        let _ = INSTALLED.set(rows);
+    }
 }
 
 /// Returns every row.

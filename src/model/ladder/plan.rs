@@ -3,7 +3,7 @@
 //! Prompts hold log lines, so where they may go is decided here and nowhere else. They stay in the Region's own
 //! geography and in Bedrock, unless the configuration says otherwise in so many words.
 
-use crate::model::{ModelId, ModelKind, Provider, catalogue, geography};
+use crate::model::{ModelId, ModelKind, Provider, geography};
 use crate::run::{Observer, RunEvent};
 
 /// What a ladder is planned from.
@@ -92,36 +92,27 @@ pub fn plan(wanted: &Wanted<'_>) -> Plan {
         allow_global: wanted.allow_global,
     };
     for (index, model) in wanted.models.iter().enumerate() {
-        let role = if index == 0 { "primary".to_owned() } else { fallback(model, wanted.models) };
+        let role = if index == 0 { "primary" } else { "fallback" };
         match model.kind() {
             ModelKind::Elsewhere => elsewhere(&mut plan, model, role, wanted),
             ModelKind::FoundationModel | ModelKind::SystemProfile if model.region().is_none() => {
-                through_profiles(&mut plan, model, &role, wanted);
+                through_profiles(&mut plan, model, role, wanted);
             }
             // An ARN names one thing in one Region; what stands behind the account's own profiles is not ours to guess.
             ModelKind::FoundationModel
             | ModelKind::SystemProfile
             | ModelKind::ApplicationProfile
             | ModelKind::Provisioned
-            | ModelKind::Other => plan.push(model.clone(), role, false),
+            | ModelKind::Other => plan.push(model.clone(), role.to_owned(), false),
         }
     }
     plan
 }
 
-/// `fallback`, and whether it is cheaper than the primary.
-fn fallback(model: &ModelId, models: &[ModelId]) -> String {
-    let price = |model: &ModelId| catalogue::entry(model).and_then(|row| row.input);
-    match (models.first().and_then(price), price(model)) {
-        (Some(primary), Some(own)) if own < primary => "fallback, cheaper than the primary".to_owned(),
-        _ => "fallback".to_owned(),
-    }
-}
-
-fn elsewhere(plan: &mut Plan, model: &ModelId, role: String, wanted: &Wanted<'_>) {
+fn elsewhere(plan: &mut Plan, model: &ModelId, role: &str, wanted: &Wanted<'_>) {
     let provider = model.provider();
     if wanted.allow_provider.contains(&provider) {
-        plan.push(model.clone(), role, false);
+        plan.push(model.clone(), role.to_owned(), false);
     } else {
         let name = provider.as_str();
         let reason =
@@ -220,14 +211,7 @@ mod tests {
     fn each_rung_stands_where_the_configuration_and_the_region_put_it() {
         type Row<'a> = (&'a str, &'a [&'a str], bool, &'a [Provider], &'a [(&'a str, &'a str)], usize);
         let rows: &[Row<'_>] = &[
-            (
-                "us-east-1",
-                &[SONNET, NOVA],
-                false,
-                &[],
-                &[(SONNET, "primary"), (NOVA, "fallback, cheaper than the primary")],
-                0,
-            ),
+            ("us-east-1", &[SONNET, NOVA], false, &[], &[(SONNET, "primary"), (NOVA, "fallback")], 0),
             (
                 "eu-west-1",
                 &[SONNET],
