@@ -41,7 +41,7 @@ pub use amazon_q::AmazonQChannel;
 pub use bedrock::Bedrock;
 pub use bedrock_control::ModelAccess;
 pub use channels::{channels, slack_api};
-use client::{Later, for_data_calls};
+use client::{Later, data_client};
 pub use dynamodb::DynamoDbStore;
 pub use identity::identity;
 pub use lambda::invoke;
@@ -82,7 +82,7 @@ pub async fn load(region: Option<String>) -> SdkConfig {
 }
 
 /// As [`load`], for a Lambda function: its credentials and its Region stand in variables, so what would look for them
-/// elsewhere is not made, which is a quarter of what its start computes.
+/// elsewhere is not made.
 #[expect(
     clippy::disallowed_methods,
     reason = "the SDK reads these variables itself; here it is only seen whether they are set"
@@ -166,13 +166,13 @@ pub struct AwsTelemetry {
 }
 
 impl AwsTelemetry {
-    /// Makes the clients. Digests of environment values are salted with a number of this process, so they can be
+    /// Reads with the configuration's credentials. Digests of environment values are salted with a number of this process, so they can be
     /// compared with each other but not guessed from outside.
     pub fn new(config: &SdkConfig) -> Self {
         Self::with_salt(config, lambda::Salt::random())
     }
 
-    /// Makes the clients with digests that are the same in every process. Only for data that is no secret: a scenario
+    /// As [`AwsTelemetry::new`], with digests that are the same in every process. Only for data that is no secret: a scenario
     /// whose prompts must not differ from run to run.
     pub fn with_fixed_digests(config: &SdkConfig) -> Self {
         Self::with_salt(config, lambda::Salt::fixed())
@@ -180,10 +180,10 @@ impl AwsTelemetry {
 
     fn with_salt(config: &SdkConfig, salt: lambda::Salt) -> Self {
         AwsTelemetry {
-            cloudwatch: for_data_calls(config, aws_sdk_cloudwatch::Client::new),
-            logs: for_data_calls(config, aws_sdk_cloudwatchlogs::Client::new),
-            lambda: for_data_calls(config, aws_sdk_lambda::Client::new),
-            apigateway: for_data_calls(config, aws_sdk_apigateway::Client::new),
+            cloudwatch: data_client(config, aws_sdk_cloudwatch::Client::new),
+            logs: data_client(config, aws_sdk_cloudwatchlogs::Client::new),
+            lambda: data_client(config, aws_sdk_lambda::Client::new),
+            apigateway: data_client(config, aws_sdk_apigateway::Client::new),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             salt,
         }

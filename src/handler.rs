@@ -18,6 +18,7 @@ mod response;
 mod self_check;
 mod stored;
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -420,7 +421,16 @@ impl Run<'_> {
             )
         });
         // The depth depends on the quotas; while telemetry is read, reading them costs no time.
-        let (gathered, (), ()) = tokio::join!(gathering, self.read_quotas(), self.ready_places());
+        let reading = async { tokio::join!(gathering, self.read_quotas(), self.places()) };
+        // The channels read what they need meanwhile; whatever is not there by then is asked for when there is something to tell.
+        let beside = async {
+            self.ready_places().await;
+            std::future::pending::<Infallible>().await
+        };
+        let (gathered, (), _) = tokio::select! {
+            read = reading => read,
+            never = beside => match never {},
+        };
         self.charge_day_of_scans().await;
         self.keep(&case.record, Stage::Gather, None).await;
         let analysing = async { self.analysed(gathered) };

@@ -464,6 +464,11 @@ def test_what_is_no_alarm_posts_nothing(runs, event):
     assert (runs[event].slack, runs[event].published) == ([], [])
 
 
+def test_nothing_is_asked_of_aws_before_there_is_an_alarm(runs):
+    """What a start asks for comes before everything that a responder waits for."""
+    assert runs["sns-not-an-alarm.json"].requests == []
+
+
 @pytest.mark.parametrize("event", [name for name, expected in EXPECTED.items() if expected.card])
 def test_an_investigation_leaves_one_line_of_metrics_in_the_log(runs, event):
     lines = [line for line in runs[event].log.splitlines() if '"_aws"' in line]

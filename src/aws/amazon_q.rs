@@ -18,7 +18,7 @@ pub struct AmazonQChannel {
 }
 
 impl AmazonQChannel {
-    /// Makes the client. The topic lies in the Region that its ARN names, whatever the configuration's is.
+    /// Names the topic, which lies in the Region that its ARN names, whatever the configuration's is.
     pub fn new(config: &SdkConfig, topic_arn: &str) -> Self {
         AmazonQChannel { client: client_for(config, topic_arn), topic_arn: topic_arn.to_owned() }
     }

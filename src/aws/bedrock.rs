@@ -14,7 +14,7 @@ use aws_sdk_bedrockruntime::config::{Builder, StalledStreamProtectionConfig};
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::client::{Later, for_data_calls, later};
+use super::client::{Later, data_client, later};
 use super::{bedrock_control, error, in_region, quotas};
 use crate::model::quota::ListedQuota;
 use crate::model::{ConverseReply, ConverseRequest, ErrorClass, Model, ModelError, ModelId};
@@ -30,12 +30,12 @@ pub struct Bedrock {
 }
 
 impl Bedrock {
-    /// Makes the client; without a `region` it asks in the configuration's.
+    /// Without a `region` it asks in the configuration's.
     pub fn new(config: &SdkConfig, region: Option<&str>) -> Self {
         let config = in_region(config.clone(), region);
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let control_plane = for_data_calls(&config, aws_sdk_bedrock::Client::new);
-        let service_quotas = for_data_calls(&config, aws_sdk_servicequotas::Client::new);
+        let control_plane = data_client(&config, aws_sdk_bedrock::Client::new);
+        let service_quotas = data_client(&config, aws_sdk_servicequotas::Client::new);
         let make = move || {
             let client = Builder::from(&config)
                 .retry_config(RetryConfig::disabled())

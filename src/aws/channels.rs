@@ -49,7 +49,7 @@ pub async fn slack_api(sdk: &SdkConfig, bot: &SlackBot) -> Result<SlackApi, Stri
 }
 
 /// A channel of Slack whose address or token is read when it is first needed, and once; a failed reading is tried again
-/// with the next report.
+/// when the channel is next needed.
 struct Deferred {
     name: &'static str,
     make: Make,

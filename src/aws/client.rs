@@ -3,6 +3,7 @@
 //! Otherwise they are most of a function's start. Each client reads the table of AWS's partitions, and with the HTTPS client
 //! that the SDK makes by itself each reads some 140 root certificates only to see that it can.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
@@ -28,7 +30,7 @@ pub(super) fn later<C>(make: impl FnOnce() -> C + Send + 'static) -> Later<C> {
 }
 
 /// Returns a client with the retries and times of data calls, made with its first call.
-pub(super) fn for_data_calls<C: 'static>(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Later<C> {
+pub(super) fn data_client<C: 'static>(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Later<C> {
     let config = config.clone();
     later(move || make(&for_data(&config)))
 }
@@ -63,5 +65,31 @@ impl HttpClient for Https {
             SharedHttpConnector::new(connector.build())
         });
         made.clone()
+    }
+
+    /// As the SDK's own says it: the name goes into the user agent.
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        Some(ConnectorMetadata::new("hyper", Some(Cow::Borrowed("1.x"))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_connector_is_made_when_it_is_needed_and_once_for_the_same_times() {
+        let https = Https::default();
+        let settings =
+            |seconds| HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(seconds)).build();
+        let components = RuntimeComponentsBuilder::for_tests().build().unwrap();
+        let made = |https: &Https| https.connectors.lock().unwrap().len();
+        assert_eq!(made(&https), 0);
+        for seconds in [3, 3, 5, 3] {
+            https.http_connector(&settings(seconds), &components);
+        }
+        assert_eq!(made(&https), 2);
     }
 }

@@ -69,7 +69,7 @@ impl std::fmt::Debug for DynamoDbStore {
 }
 
 impl DynamoDbStore {
-    /// Makes the client; nothing is asked yet.
+    /// Names the table; nothing is asked yet.
     pub fn new(config: &SdkConfig, table: &str) -> Self {
         let times = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIME)

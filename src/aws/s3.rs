@@ -41,7 +41,7 @@ pub struct ReportBucket {
 }
 
 impl ReportBucket {
-    /// Makes the client. The bucket lies in the Region of the configuration.
+    /// Names the bucket, which lies in the Region of the configuration.
     pub fn new(config: &SdkConfig, bucket: &Bucket) -> Self {
         let data = for_data(config);
         let make = move || {

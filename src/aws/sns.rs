@@ -7,7 +7,7 @@ use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use futures::future::BoxFuture;
 
-use super::client::{Later, for_data_calls};
+use super::client::{Later, data_client};
 use super::error::{status_of, telemetry, words};
 use super::in_region;
 use crate::clock::Deadline;
@@ -26,7 +26,7 @@ pub struct SnsChannel {
 }
 
 impl SnsChannel {
-    /// Makes the client. The topic lies in the Region that its ARN names, whatever the configuration's is.
+    /// Names the topic, which lies in the Region that its ARN names, whatever the configuration's is.
     pub fn new(config: &SdkConfig, topic_arn: &str) -> Self {
         SnsChannel { client: client_for(config, topic_arn), topic_arn: topic_arn.to_owned() }
     }
@@ -84,9 +84,9 @@ impl Channel for SnsChannel {
     }
 }
 
-/// Makes the client for the Region that a topic's ARN names.
+/// Returns the client for the Region that a topic's ARN names.
 pub(super) fn client_for(config: &SdkConfig, topic_arn: &str) -> Later<Client> {
-    for_data_calls(&in_region(config.clone(), region_of(topic_arn)), Client::new)
+    data_client(&in_region(config.clone(), region_of(topic_arn)), Client::new)
 }
 
 fn failed(reason: String) -> DeliveryError {

@@ -48,7 +48,7 @@ async fn serve() -> Result<(), Error> {
             let now = u64::try_from(Clock::Wall.now().as_millisecond()).unwrap_or_default();
             let deadline = Deadline::after(left.saturating_sub(Duration::from_millis(now)));
             let body = event.payload.get();
-            if serde_json::from_str(body).is_ok_and(|Request { doctor }| doctor) {
+            if Examine::is_asked_by(body) {
                 return Ok(Answer::Examination(
                     self_check(&examine(services, sdk).await, deadline, services).await,
                 ));
@@ -63,10 +63,18 @@ async fn serve() -> Result<(), Error> {
     lambda_runtime::run(serve).await
 }
 
-/// An event that asks for an examination.
+/// The event that asks for an examination: `{"doctor": true}`.
 #[derive(Deserialize)]
-struct Request {
+struct Examine {
     doctor: bool,
+}
+
+impl Examine {
+    fn is_asked_by(event: &str) -> bool {
+        // A list of one value would be read as the struct too.
+        event.trim_start().starts_with('{')
+            && serde_json::from_str(event).is_ok_and(|Examine { doctor }| doctor)
+    }
 }
 
 /// What the function answers.
@@ -89,7 +97,7 @@ async fn examine(services: &Services, sdk: &SdkConfig) -> Examination {
     survey.examine(services.clock.now(), &models, config.destinations(), table).await
 }
 
-/// Reads and checks the configuration, and builds every client once.
+/// Reads and checks the configuration, and puts together what the runs of this process share.
 async fn services(sdk: &SdkConfig) -> Result<Services, Error> {
     let config = config(sdk).await?;
     let observer = Observer::new(vec![json_log::sink(), emf::sink(Arc::new(Mutex::new(io::stdout())))]);
@@ -155,4 +163,24 @@ async fn config(sdk: &SdkConfig) -> Result<Config, Error> {
         return Err(ConfigError { faults: vec![fault] }.into());
     }
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_object_that_says_so_asks_for_an_examination() {
+        for (event, asks) in [
+            (r#"{"doctor": true}"#, true),
+            (r#" {"source": "aws.events", "doctor": true}"#, true),
+            (r#"{"doctor": false}"#, false),
+            (r#"{"doctor": "true"}"#, false),
+            ("[true]", false),
+            ("{}", false),
+            ("null", false),
+        ] {
+            assert_eq!(Examine::is_asked_by(event), asks, "{event}");
+        }
+    }
 }

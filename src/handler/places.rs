@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Run;
-use crate::clock::Deadline;
 use crate::delivery::{self, Asked, Channel, Route, Routed};
 use crate::id::RunId;
 use crate::report::data::StoredAt;
@@ -13,9 +12,6 @@ use crate::run::{Receipt, RunEvent};
 
 /// Longest time for reading the alarm's tags.
 const TAGS_TIME: Duration = Duration::from_secs(2);
-
-/// Longest time that reading waits for the places to be ready; one that takes longer is asked when there is something to tell.
-const READY_TIME: Duration = Duration::from_secs(1);
 
 /// Where a run is told.
 pub(super) struct Places {
@@ -53,10 +49,9 @@ impl Run<'_> {
         self.places.get_or_init(|| self.chosen()).await
     }
 
-    /// Lets the places read what they need, the address or token of Slack, while telemetry is read; what will not work then
-    /// stands in the log from the start.
+    /// Lets the places read what they need, the address or token of Slack; what will not work is told.
     pub(super) async fn ready_places(&self) {
-        for fault in delivery::faults(&self.places().await.channels, Deadline::after(READY_TIME)).await {
+        for fault in delivery::faults(&self.places().await.channels, self.deadline).await {
             self.observer.emit(RunEvent::Warning { message: fault.to_string() });
         }
     }

@@ -206,7 +206,7 @@ fn yes() -> bool {
 /// The file with the embedded rows.
 const MODELS: &str = include_str!("models.toml");
 
-/// The embedded rows; read when a row is first wanted, as that would be a third of a function's start.
+/// The embedded rows; read when a row is first wanted, which is not at a function's start.
 static EMBEDDED: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(|| {
     #[derive(Deserialize)]
     struct Rows {
@@ -258,7 +258,7 @@ fn unreadable(row: usize, error: &toml::de::Error) -> CatalogueError {
     CatalogueError { row, reason: error.message().split_whitespace().collect::<Vec<_>>().join(" ") }
 }
 
-/// Makes the rows of a configuration, where it has any, those of this process. Only the first call counts: a process has one
+/// Makes the rows of a configuration, where it has any, those of this process. Only the first rows count: a process has one
 /// configuration.
 pub fn install(rows: Option<Vec<CatalogueEntry>>) {
     if let Some(rows) = rows {
@@ -329,24 +329,28 @@ pub fn label(model: &ModelId) -> String {
     format!("{name} ({way})")
 }
 
+/// Returns the prices of a model by the way that it is called; `None` where the row has none.
+fn price(model: &ModelId, row: &CatalogueEntry) -> Option<Price> {
+    let listed = Price { input: row.input?, output: row.output? };
+    let geography = match model.provider() {
+        Provider::Bedrock => model.geography().unwrap_or("us"),
+        // The maker's API has the price of the global profile.
+        Provider::Anthropic | Provider::OpenAi => "global",
+    };
+    Some(row.elsewhere.get(geography).copied().unwrap_or(listed))
+}
+
 /// Returns the price of an answer, US dollars; `None` for a model without a known price.
 ///
 /// Cached input is charged as AWS publishes it: a read costs a tenth, a write a quarter more, unless the row says
 /// otherwise.
 pub fn cost_usd(model: &ModelId, usage: Usage) -> Option<f64> {
     let row = entry(model)?;
-    let (Some(listed_input), Some(listed_output)) = (row.input, row.output) else { return None };
-    let geography = match model.provider() {
-        Provider::Bedrock => model.geography().unwrap_or("us"),
-        // The maker's API has the price of the global profile.
-        Provider::Anthropic | Provider::OpenAi => "global",
-    };
-    let price =
-        *row.elsewhere.get(geography).unwrap_or(&Price { input: listed_input, output: listed_output });
+    let (listed, price) = (row.input?, price(model, row)?);
     // The cache's prices of a row stand for the us profile; elsewhere they follow the input's.
-    let moved = if listed_input > 0.0 { price.input / listed_input } else { 1.0 };
-    let cache_read = row.cache_read.unwrap_or(0.1 * listed_input) * moved;
-    let cache_write = row.cache_write.unwrap_or(1.25 * listed_input) * moved;
+    let moved = if listed > 0.0 { price.input / listed } else { 1.0 };
+    let cache_read = row.cache_read.unwrap_or(0.1 * listed) * moved;
+    let cache_write = row.cache_write.unwrap_or(1.25 * listed) * moved;
     let tokens = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     let read = usage.input + usage.cache_read + usage.cache_write;
     let factor = row.long_input.filter(|long| read > long.over).map_or(1.0, |long| long.factor);
@@ -379,7 +383,11 @@ pub fn rationale(model: &ModelId, today: &str) -> String {
         row.id.split(['-', ':']).any(|part| part.len() == 8 && part.bytes().all(|b| b.is_ascii_digit()));
     let version = if is_dated || row.id.contains("-v") { "pinned version" } else { "version that may move" };
     let reasoning = row.capability.as_str().to_lowercase();
-    format!("{available}; {reasoning} reasoning; {version}; {route}; in the catalogue")
+    let price = price(model, row).map_or_else(
+        || "unpriced".to_owned(),
+        |price| format!("${} and ${} a million tokens in and out", price.input, price.output),
+    );
+    format!("{available}; {reasoning} reasoning; {version}; {route}; in the catalogue: {price}")
 }
 
 /// Returns the largest `maxTokens` that may be asked of the model.

@@ -206,7 +206,7 @@ impl Document {
             sections: Vec::new(),
             limits: Vec::new(),
             links: Vec::new(),
-            footer: Vec::new(),
+            footer: vec![Line::text(format!("v{}", env!("CARGO_PKG_VERSION")))],
             log_quotes: LogQuotes::default(),
             details: Vec::new(),
             data: serde_json::json!({ "outcome": id }),

@@ -42,7 +42,7 @@ pub(crate) fn cause_shown() -> Document {
         footer: vec![
             Line::text("9 of 9 quotes and numbers re-read in AWS data"),
             Line::text("Sonnet 4.6 (for retired 3.5 Sonnet v2) · 6 calls"),
-            Line::text("$0.14 · 38 s · run 7f3a9c"),
+            Line::text("$0.14 · 38 s · run 7f3a9c · v0.1.0"),
         ],
         ..invoice_render()
     }
@@ -76,7 +76,7 @@ pub(crate) fn facts_only() -> Document {
         footer: vec![
             Line::text("This is final: no AI conclusion follows. Recovery posts."),
             Line::text(
-                "No AI: Sonnet 4.6 throttled 5 times in 41 s (quota 1/min); Haiku 4.5 access denied · run 7f3a9c",
+                "No AI: Sonnet 4.6 throttled 5 times in 41 s (quota 1/min); Haiku 4.5 access denied · run 7f3a9c · v0.1.0",
             ),
         ],
         data: data("invoice-render-errors", "facts_only", None),
@@ -140,7 +140,7 @@ pub(crate) fn cannot_be_shown() -> Document {
         footer: vec![
             Line::text("6 of 6 facts re-read · 2 unproven guesses removed"),
             Line::text("Sonnet 4.6 (for retired 3.5 Sonnet v2) · 7 calls"),
-            Line::text("$0.17 · 52 s · run b20e11"),
+            Line::text("$0.17 · 52 s · run b20e11 · v0.1.0"),
         ],
         details: vec![],
         log_quotes: LogQuotes::Full,

@@ -37,7 +37,7 @@ impl Card {
         run.services.config.depth = Some(Depth::Full);
         // One message: these rules are not about time.
         run.services.config.facts_time = ENOUGH;
-        run.services.channels = bot_and_sns(&run).await;
+        run.services.channels = bot_and_sns(&run);
         if state.is_some() {
             let inner = Arc::clone(&run.services.telemetry);
             run.services.telemetry = Arc::new(Planted { inner, panics: AtomicBool::new(false), state });

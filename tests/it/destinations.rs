@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sre_agent::aws;
-use sre_agent::clock::Deadline;
 use sre_agent::config::{Config, Layers};
-use sre_agent::delivery::faults;
 use sre_agent::investigation::depth::Depth;
+use sre_agent::run::{RunEvent, Stage};
 use sre_agent_emulator::{BedrockOptions, Fault, FaultKind, Options, SlackOptions};
 
 use crate::incident_run::{
@@ -21,23 +20,17 @@ const BUCKET: &str = "my-reports";
 pub(crate) const AMAZON_Q: &str = "arn:aws:sns:us-east-1:123456789012:chat";
 
 /// A run whose channels are those of the document: `{endpoint}` stands for the emulator.
-pub(crate) async fn with(scenario: &str, document: &str, options: Options) -> (IncidentRun, Vec<String>) {
+pub(crate) async fn with(scenario: &str, document: &str, options: Options) -> IncidentRun {
     let document = format!("format = 1\n{document}");
     let mut run =
         IncidentRun::configured(scenario, options, |endpoint| document.replace("{endpoint}", endpoint)).await;
     let sdk = aws::local(&run.emulator.endpoint(), "us-east-1");
-    let built = aws::channels(&sdk, run.services.config.destinations());
-    let faults = faults(&built, Deadline::after(Duration::from_secs(10)))
-        .await
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    run.services.channels = built;
-    (run, faults)
+    run.services.channels = aws::channels(&sdk, run.services.config.destinations());
+    run
 }
 
 async fn told(document: &str, options: Options) -> (IncidentRun, Seen) {
-    let (run, _) = with(BAD_DEPLOY, document, options).await;
+    let run = with(BAD_DEPLOY, document, options).await;
     let seen = run.report().await;
     (run, seen)
 }
@@ -107,7 +100,7 @@ async fn a_report_is_kept_in_the_bucket_and_every_card_leads_to_it() {
 #[tokio::test]
 async fn the_link_to_the_report_goes_through_the_portal_and_without_a_bucket_there_is_none() {
     let portal = "https://example.awsapps.com/start/#/console?account_id={account}&destination={destination}";
-    let (mut run, _) = with(BAD_DEPLOY, &everywhere(), answering(careful)).await;
+    let mut run = with(BAD_DEPLOY, &everywhere(), answering(careful)).await;
     let document = format!("format = 1\n[report]\nconsole_link = \"{portal}\"");
     let layers = Layers { document: Some(("test", &document)), ..Layers::default() };
     run.services.config.readers = Config::load(&layers).unwrap().readers;
@@ -156,7 +149,7 @@ async fn a_report_that_is_only_kept_has_reached_nobody() {
         denied: vec!["sns:Publish".into()],
         ..answering(careful)
     };
-    let (run, _) = with(BAD_DEPLOY, &everywhere(), options).await;
+    let run = with(BAD_DEPLOY, &everywhere(), options).await;
     let error = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await.unwrap_err().to_string();
     assert!(
         error.contains("no channel took the report of invoice-render-errors: slack webhook: "),
@@ -204,7 +197,7 @@ async fn amazon_q_is_told_in_one_thread_from_the_report_to_the_recovery() {
 async fn while_the_model_is_slow_amazon_q_has_the_facts_first_and_the_conclusion_in_their_thread() {
     let options = answering(careful);
     let bedrock = BedrockOptions { latency: Duration::from_secs(2), ..options.bedrock };
-    let (mut run, _) = with(BAD_DEPLOY, &everywhere(), Options { bedrock, ..options }).await;
+    let mut run = with(BAD_DEPLOY, &everywhere(), Options { bedrock, ..options }).await;
     run.services.config.depth = Some(Depth::Full);
     run.services.config.facts_time = Duration::from_secs(5);
     assert_eq!(run.report().await.outcome, "cause_shown");
@@ -246,15 +239,35 @@ async fn who_fails_while_it_is_posted_is_named_where_a_message_can_be_edited_and
 async fn a_channel_whose_secret_cannot_be_read_is_named_by_the_others_from_the_start() {
     let document =
         everywhere().replace("{endpoint}/services/T00000000/B00000000/XXXX", "ssm:/no/such/webhook");
-    let (run, faults) = with(BAD_DEPLOY, &document, answering(careful)).await;
-    assert_eq!(faults.len(), 1, "{faults:?}");
+    let run = with(BAD_DEPLOY, &document, answering(careful)).await;
     let response = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await.unwrap();
     assert_eq!(response.runs[0].undelivered.len(), 1);
+    let is_warned = |event: &RunEvent| match event {
+        RunEvent::Warning { message } => message.starts_with("slack webhook: no SSM parameter"),
+        _ => false,
+    };
+    let gathered = |event: &RunEvent| matches!(event, RunEvent::StageFinished { stage: Stage::Gather, .. });
+    let events = run.events();
+    let warned: Vec<usize> = (0..events.len()).filter(|at| is_warned(&events[*at])).collect();
+    // While telemetry is read, not when somebody is to be told.
+    assert!(matches!(warned[..], [at] if Some(at) < events.iter().position(gathered)), "{events:?}");
     let named = "Not delivered to slack webhook: no SSM parameter /no/such/webhook in this Region";
     let mail = published(&run, TOPIC)[0]["default"].as_str().unwrap().to_owned();
     assert!(in_one_line(&mail).contains(named), "{mail}");
     let chat = published(&run, AMAZON_Q)[0]["content"]["description"].as_str().unwrap().to_owned();
     assert!(in_one_line(&chat).contains(named), "{chat}");
+}
+
+#[tokio::test]
+async fn a_secret_that_did_not_come_while_telemetry_was_read_is_asked_for_again() {
+    let document =
+        everywhere().replace("{endpoint}/services/T00000000/B00000000/XXXX", "ssm:/sre-agent/slack-webhook");
+    let hanging = Fault { action: "ssm:GetParameter".into(), kind: FaultKind::Hang, times: Some(1) };
+    let options = Options { faults: vec![hanging], ..answering(careful) };
+    let run = with(BAD_DEPLOY, &document, options).await;
+    let seen = run.report().await;
+    assert_eq!(seen.undelivered, Vec::<String>::new());
+    assert_eq!(run.emulator.slack_messages().len(), 1);
 }
 
 #[tokio::test]
@@ -277,7 +290,7 @@ async fn routed(
     change: impl Fn(&mut Value),
 ) -> (IncidentRun, Vec<&'static str>) {
     let document = format!("{}{rules}", bot());
-    let (mut run, _) = with(CHECKOUT, &document, options).await;
+    let mut run = with(CHECKOUT, &document, options).await;
     run.services.config.depth = Some(Depth::Facts);
     let mut alarm = alarm_of(CHECKOUT);
     change(&mut alarm);
@@ -356,7 +369,7 @@ async fn a_rule_chooses_the_bots_channel_and_what_follows_stays_there() {
     let rules =
         "[[route]]\nalarm_prefix = \"checkout-\"\nchannels = [\"slack\"]\nslack_channel = \"C0999999999\"";
     let document = format!("{}{rules}", bot());
-    let (mut run, _) = with(CHECKOUT, &document, Options::default()).await;
+    let mut run = with(CHECKOUT, &document, Options::default()).await;
     run.services.config.depth = Some(Depth::Facts);
     let error = run.handle(&sns_event(&[alarm_of(CHECKOUT)]), ENOUGH).await.unwrap_err().to_string();
     // The emulator's Slack has one channel: that the other one was meant is seen by its refusal.

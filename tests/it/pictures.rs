@@ -17,7 +17,7 @@ async fn run(scenario: &str, options: Options) -> IncidentRun {
     run.services.config.depth = Some(Depth::Full);
     // One message: these tests are not about time.
     run.services.config.facts_time = ENOUGH;
-    run.services.channels = bot_and_sns(&run).await;
+    run.services.channels = bot_and_sns(&run);
     run
 }
 

@@ -177,20 +177,23 @@ fn the_rationale_of_a_choice_names_each_criterion() {
     for (id, expected) in [
         (
             "us.anthropic.claude-3-5-sonnet-20241022-v2:0",
-            "retired 2026-03-01; excellent reasoning; pinned version; routed across the Regions of us; in the catalogue",
+            "retired 2026-03-01; excellent reasoning; pinned version; routed across the Regions of us; in the catalogue: \
+             $6 and $30 a million tokens in and out",
         ),
         (
             "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
             "available until 2027-04-08; excellent reasoning; pinned version; routed to any commercial Region; in the \
-             catalogue",
+             catalogue: $3 and $15 a million tokens in and out",
         ),
         (
             "us.anthropic.claude-sonnet-4-6",
-            "available; excellent reasoning; version that may move; routed across the Regions of us; in the catalogue",
+            "available; excellent reasoning; version that may move; routed across the Regions of us; in the catalogue: \
+             $3.3 and $16.5 a million tokens in and out",
         ),
         (
             "amazon.nova-pro-v1:0",
-            "available; good reasoning; pinned version; served in one Region; in the catalogue",
+            "available; good reasoning; pinned version; served in one Region; in the catalogue: $0.8 and $3.2 a million \
+             tokens in and out",
         ),
         (
             "openai:llama3.1",

@@ -7,8 +7,7 @@ use crate::finding::{Checked, verify};
 use crate::gather::insights::Scanned;
 use crate::gather::recheck::Condition;
 use crate::incident::Incident;
-use crate::model::ladder::Ladder;
-use crate::model::{ModelId, catalogue};
+use crate::model::catalogue;
 use crate::redact::Redacted;
 use crate::report::compose::{Told, chart, outcome_name};
 use crate::report::data::{
@@ -88,23 +87,13 @@ pub(super) fn data(told: &Told<'_>) -> Data {
             .reasons()
             .map(|(model, reason)| Rung {
                 model: model.to_string(),
-                reason: why(model, reason, told.ladder),
+                reason: reason.to_owned(),
                 rationale: Some(catalogue::rationale(model, told.today)),
             })
             .collect(),
         models_given_up: told.left.iter().map(model_left).collect(),
         spent: Some(told.spent.clone()),
         insights: (*told.scanned != Scanned::default()).then_some(*told.scanned),
-    }
-}
-
-/// Returns why a rung stands where it does, and whether it is cheaper than the primary.
-fn why(model: &ModelId, reason: &str, ladder: &Ladder) -> String {
-    let price = |model: &ModelId| catalogue::entry(model).and_then(|row| row.input);
-    let primary = ladder.models().next().filter(|primary| primary.base() != model.base());
-    match (primary.and_then(price), price(model)) {
-        (Some(primary), Some(own)) if own < primary => format!("{reason}, cheaper than the primary"),
-        _ => reason.to_owned(),
     }
 }
 
