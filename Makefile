@@ -3,7 +3,8 @@
 #   make package                         zips for arm64 and x86_64, and a template that points at them, in target/package
 #   make package PROCESSORS=x86_64       for one processor only
 #   make bench                           measures and writes docs/performance.md
-#   make card                            makes README's picture, docs/card.png, of a real run; wants Chromium
+#   make card                            makes README's picture, docs/card.png, of a real run; wants Chromium and emoji
+#                                        (Debian: chromium, fonts-noto-color-emoji)
 #   make test                            all tests
 #   make demo                            a recorded incident, here, without an account
 
