@@ -9,7 +9,8 @@
 #   make demo                            a recorded incident, here, without an account
 
 PROCESSORS ?= arm64 x86_64
-VENV := target/venv
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VENV := $(TARGET)/venv
 TOOLS := $(VENV)/tools-installed
 
 .PHONY: package bench card test demo
@@ -18,13 +19,14 @@ package: $(TOOLS)
 	$(VENV)/bin/python packaging/package.py $(PROCESSORS)
 
 bench: $(TOOLS)
+	cargo build --workspace --locked
 	$(VENV)/bin/python bench/run.py
 
 card:
 	cargo build --workspace --locked
 	tests/run.sh python
 	$(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/test_slack_cards.py -k cause-shown
-	cp target/test-logs/cards/cause-shown.png docs/card.png
+	cp $(TARGET)/test-logs/cards/cause-shown.png docs/card.png
 
 test:
 	tests/run.sh

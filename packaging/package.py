@@ -2,7 +2,7 @@
 
     package.py [arm64] [x86_64]        both, if none is named
 
-Writes target/package/sre-agent-<version>-<processor>.zip, template.yaml (for the first processor named, arm64 unless told
+Writes target/package/sre-agent-<version>-<processor>.zip, samconfig.toml, template.yaml (for the first processor named, arm64 unless told
 otherwise) and template-<processor>.yaml for the other one. Whoever has the folder deploys with SAM alone:
 
     sam deploy --guided --template-file target/package/template.yaml
@@ -54,7 +54,6 @@ def build(processor: str, version: str) -> Path:
     check_target(processor)
     command = ["cargo-lambda", "lambda", "build", "--release", "--locked", "--bin", BINARY]
     command += ["--output-format", "zip", "--lambda-dir", str(TARGET / "lambda" / processor)]
-    # For x86_64 nothing is said, as `sam build` says nothing: both then share one build.
     command += ["--arm64"] if processor == "arm64" else ["--x86-64"]
     if subprocess.run(command, cwd=ROOT).returncode != 0:
         stop(f"the build for {processor} failed; what cargo said stands above")
@@ -103,7 +102,9 @@ def main() -> None:
     version = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
     shutil.rmtree(PACKAGE, ignore_errors=True)
     PACKAGE.mkdir(parents=True)
-    lines = []
+    # What SAM is told about the stack stands beside the template: its name, above all, that the documentation uses.
+    shutil.copy(ROOT / "samconfig.toml", PACKAGE)
+    lines, too_large = [], []
     for processor in processors:
         packed = build(processor, version)
         template = PACKAGE / ("template.yaml" if processor == processors[0] else f"template-{processor}.yaml")
@@ -113,9 +114,12 @@ def main() -> None:
             unpacked = archive.getinfo("bootstrap").file_size
         size = packed.stat().st_size
         verdict = "" if size < MOST_BYTES else f"  ABOVE {MOST_BYTES / 1e6:.0f} MB"
+        too_large += [packed.name] if verdict else []
         lines.append(f"{processor:7} {packed.name}: {size / 1e6:.2f} MB, unpacked {unpacked / 1e6:.2f} MB, {template.name}{verdict}")
     print(f"\n{PACKAGE}:", *lines, sep="\n  ")
     print("\nDeploy without Rust:\n  sam deploy --guided --template-file target/package/template.yaml")
+    if too_large:
+        stop(f"{' and '.join(too_large)} may not be above {MOST_BYTES / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

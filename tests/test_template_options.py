@@ -536,7 +536,10 @@ def test_concurrency_is_set_aside_only_where_it_is_asked_for():
 
 def test_the_outputs_are_the_commands_for_the_next_steps():
     outputs = chosen({}).outputs()
-    assert list(outputs)[:2] == ["DoctorCommand", "SubscribeCommand"]
+    # CloudFormation does not keep their order, so the descriptions number them.
+    described = Template({}).document["Outputs"]
+    for number, names in enumerate([["DoctorCommand"], ["SubscribeCommand"], ["AlarmTopicArn", "FunctionArn"], ["SmokeTestCommand"]], 1):
+        assert all(described[name]["Description"].startswith(str(number)) for name in names), number
     assert """--payload '{"doctor": true}'""" in outputs["DoctorCommand"]
     assert "aws sns subscribe" in outputs["SubscribeCommand"] and "arn:FindingsTopic" in outputs["SubscribeCommand"]
     assert outputs["SmokeTestCommand"].startswith("aws cloudwatch set-alarm-state")

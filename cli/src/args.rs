@@ -307,6 +307,7 @@ pub(crate) struct Doctor {
     pub(crate) post_test: bool,
     /// Ask the deployed Lambda function for its own view, since its role and not yours decides what it may
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(conflicts_with_all = ["call_models", "post_test"])]
     pub(crate) function: Option<String>,
 }
 

@@ -66,7 +66,8 @@ pub(crate) async fn run(asked: &Doctor, shared: &Shared) -> Result<Ending, Failu
         });
         format!("{document:#}\n")
     } else {
-        as_text(&examination, asked.call_models)
+        let uncalled = "No model was called; --call-models makes one minimal call of each.\n";
+        as_text(&examination) + if asked.call_models { "" } else { uncalled }
     };
     output::to_stdout(printed.as_bytes())?;
     Ok(if examination.usable.is_empty() { Ending::NothingUsable } else { Ending::Done })
@@ -101,7 +102,8 @@ async fn deployed(function: &str, place: &Place, shared: &Shared) -> Result<Endi
         }
         format!("{document:#}\n")
     } else {
-        as_text(&examination, true)
+        as_text(&examination)
+            + "No model was called; without --function, --call-models does, with your credentials.\n"
     };
     output::to_stdout(printed.as_bytes())?;
     Ok(if examination.usable.is_empty() { Ending::NothingUsable } else { Ending::Done })
@@ -121,7 +123,7 @@ fn test_message(place: &Place) -> Document {
     }
 }
 
-fn as_text(examination: &Examination, called: bool) -> String {
+fn as_text(examination: &Examination) -> String {
     let mut text = String::new();
     for part in &examination.parts {
         // Writing to a `String` cannot fail.
@@ -137,9 +139,6 @@ fn as_text(examination: &Examination, called: bool) -> String {
         text.push('\n');
     }
     let _written = writeln!(text, "{}", examination.conclusion());
-    if !called {
-        text.push_str("No model was called; --call-models makes one minimal call of each.\n");
-    }
     text
 }
 

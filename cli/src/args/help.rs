@@ -2,7 +2,8 @@
 
 /// See the command of this name.
 pub(super) const AFTER_HELP: &str = "\
-Reads AWS, never changes it. Posts only with 'investigate --post' or 'doctor --post-test'.
+Reads AWS, never changes it. Posts only with 'investigate --post' or 'doctor --post-test'; the
+function that 'doctor --function' asks tells its channels what has changed.
 Exit codes: 0 done · 1 failed, no usable model (doctor), unknown text (diagnose)
             2 usage or configuration · 3 facts only
 
@@ -105,6 +106,7 @@ Exit code 0: a configured model is usable. 1: none is. 2: usage or configuration
 Examples:
   sre-agent doctor --profile prod --region us-east-1
   sre-agent doctor --call-models --json
+  sre-agent doctor --function sre-agent-investigate --profile prod
   sre-agent doctor --scenario lambda-bad-deploy";
 
 /// See the command of this name.

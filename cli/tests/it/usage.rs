@@ -51,6 +51,8 @@ fn an_option_that_a_command_would_ignore_is_refused() {
         (&["emulate", "rds-cpu", "--depth", "full"], "'emulate' has no use for --depth"),
         (&["diagnose", "x", "--scenario", "rds-cpu"], "'diagnose' has no use for --scenario"),
         (&["investigate", "x", "--model", "a.b", "--model", "c.d"], "'investigate' takes one --model"),
+        (&["doctor", "--function", "f", "--post-test"], "cannot be used with"),
+        (&["doctor", "--call-models", "--function", "f"], "cannot be used with"),
         (&["completions", "bash", "--json"], "'completions' has no use for --json"),
         (&["investigate", "x", "--scenario", "rds-cpu", "--profile", "prod"], "--scenario replaces AWS"),
     ] {
