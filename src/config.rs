@@ -178,6 +178,9 @@ impl fmt::Display for ConfigError {
 /// Most that a limit of Logs Insights may be: a petabyte is 5,000 US dollars.
 const MOST_INSIGHTS_BYTES: u64 = 1_000_000_000_000_000;
 
+/// What `SRE_AGENT_FALLBACK_MODELS` says where the primary model is to be the only one.
+const NO_FALLBACK: &str = "none";
+
 /// The variables and the keys that they set.
 const VARIABLES: &[(&str, &str)] = &[
     ("SRE_AGENT_AMAZON_Q_TOPIC_ARN", "amazon_q.topic_arn"),
@@ -285,7 +288,9 @@ fn variable(raw: &mut RawConfig, name: &str, value: &str, faults: &mut Vec<Fault
         "SRE_AGENT_AS_OF" => raw.run.as_of = text(),
         "SRE_AGENT_DEPTH" => raw.depth = text(),
         "SRE_AGENT_FALLBACK_MODELS" => {
-            let models = value.split(',').map(str::trim).filter(|model| !model.is_empty());
+            // A word for an empty list, since an empty variable is an unset one.
+            let named = if value.trim() == NO_FALLBACK { "" } else { value };
+            let models = named.split(',').map(str::trim).filter(|model| !model.is_empty());
             raw.models.fallback = Some(models.map(str::to_owned).collect());
         }
         "SRE_AGENT_FINDINGS_TOPIC_ARN" => raw.sns.topic_arn = text(),

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 
 import boto3
@@ -21,15 +22,33 @@ START_SECONDS = 30
 # moto undoes a failed transaction by putting the whole table back as it was, and with it what another thread wrote
 # meanwhile; DynamoDB does not. One request at a time is what DynamoDB promises of each item. moto never throttles; here it
 # does on demand, in DynamoDB's words.
+#
+# moto enforces no role. What is asked of DynamoDB within a session is kept under the session's token, which a role has and
+# the tests' own clients have not; a transaction is permitted by what its parts do.
 SERVER = """
-import sys, threading, urllib.parse
+import collections, io, json, sys, threading, urllib.parse
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 application, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
-throttled = 0
+throttled, asked = 0, collections.defaultdict(set)
+def calls(operation, body):
+    if operation == "TransactWriteItems":
+        return {(kind + "Item", part["TableName"]) for item in body["TransactItems"] for kind, part in item.items()}
+    return {(operation, table) for table in body.get("RequestItems") or [body.get("TableName")]}
+def remember(environ):
+    session, target = environ.get("HTTP_X_AMZ_SECURITY_TOKEN"), environ.get("HTTP_X_AMZ_TARGET", "")
+    if session and target.startswith("DynamoDB"):
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        environ["wsgi.input"] = io.BytesIO(body)
+        asked[session] |= calls(target.split(".")[1], json.loads(body))
 def one_at_a_time(environ, start_response):
     global throttled
     with turn:
+        if environ["PATH_INFO"] == "/asked":
+            session = urllib.parse.parse_qs(environ["QUERY_STRING"])["session"][0]
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(sorted(asked[session], key=str)).encode()]
+        remember(environ)
         if environ["PATH_INFO"] == "/throttle":
             throttled = int(urllib.parse.parse_qs(environ["QUERY_STRING"])["requests"][0])
             start_response("204 No Content", [])
@@ -74,14 +93,26 @@ def throttle(requests: int) -> None:
     urllib.request.urlopen(f"{endpoint()}/throttle?requests={requests}").close()
 
 
-def client(service: str = "dynamodb"):
-    """Gives a client of the server."""
+def asked(session: str) -> set[tuple[str, str]]:
+    """Gives what was asked of tables with a session's token: each action of IAM with the table's ARN."""
+    with urllib.request.urlopen(f"{endpoint()}/asked?session={urllib.parse.quote(session, safe='')}") as answer:
+        return {(f"dynamodb:{action}", table_arn(name)) for action, name in json.load(answer)}
+
+
+def table_arn(name: str) -> str:
+    """Gives the ARN of a table by its name."""
+    return f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}"
+
+
+def client(service: str = "dynamodb", session: str | None = None):
+    """Gives a client of the server; only what is asked within a session is remembered."""
     return boto3.client(
         service,
         endpoint_url=endpoint(),
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
+        aws_session_token=session,
     )
 
 

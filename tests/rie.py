@@ -33,6 +33,7 @@ import moto_process
 import service_model
 from cloudformation import Template
 from emulator_process import COMMAND_LINE, ROOT, TARGET, Emulator, running
+from test_template_options import OPTIONS
 
 FUNCTION = Path(os.environ.get("SRE_AGENT_LAMBDA_BINARY", TARGET / "debug" / "sre-agent-lambda"))
 FINDINGS_TOPIC = "arn:aws:sns:us-east-1:123456789012:sre-agent-findings"
@@ -65,13 +66,13 @@ EXPECTED = {
     "sns-rds-cpu.json": Expected(scenario="rds-cpu", alarm="rds-cpu-high", card=True),
     "sns-log-alarm.json": Expected(scenario="../tests/fixtures/scenarios/log-alarm", alarm="orders-refused", card=True),
 }
-# Granted, and never asked of the emulator by the program itself in a run that goes well.
+# Granted by some option, and never asked of the emulator or of moto by the program itself in a run that goes well.
 USED_BY_AWS = {
     "kms:Decrypt": "SSM decrypts a parameter on behalf of its reader",
-    "dynamodb:BatchGetItem": "asked of moto: tests/state_table.py",
-    "dynamodb:GetItem": "asked of moto: tests/state_table.py",
-    "dynamodb:PutItem": "asked of moto: tests/state_table.py",
-    "dynamodb:UpdateItem": "asked of moto: tests/state_table.py",
+    "secretsmanager:GetSecretValue": "SSM asks for a secret that a parameter refers to, in the reader's name",
+    "sqs:DeleteMessage": "Lambda itself polls the queue, in the function's name",
+    "sqs:GetQueueAttributes": "Lambda itself polls the queue, in the function's name",
+    "sqs:ReceiveMessage": "Lambda itself polls the queue, in the function's name",
     "sqs:SendMessage": "Lambda itself puts a failed invocation into the dead-letter queue",
     "logs:CreateLogStream": "Lambda itself writes the function's log",
     "logs:PutLogEvents": "Lambda itself writes the function's log",
@@ -82,6 +83,8 @@ BOT = {
     "SlackChannel": "C0123456789",
     "ConfigParameterName": "/sre-agent/slack-config",
 }
+# A message to Slack is no action of IAM; who asks is told to everybody.
+NEEDS_NO_GRANT = {None, "sts:GetCallerIdentity"}
 BARE = {"PrimaryModel": "anthropic.claude-sonnet-4-6", "FallbackModels": ""}
 # The scenarios' recorded answers of the model; a scenario may have none yet.
 MISSING_TURN = "emulator: unsupported: no recorded turn"
@@ -95,6 +98,7 @@ class Run:
     answer: str
     log: str
     emulator: Emulator
+    template: Template
     slack: list
     published: list
     requests: list
@@ -135,7 +139,7 @@ def deployed(scenario: Path, parameters: dict[str, str] | None = None, table: st
     settings = tomllib.loads((scenario / "scenario.toml").read_text(encoding="utf-8"))
     webhook = {"SlackWebhookParameterName": settings["parameter"][0]["name"]}
     names = {"ReportBucket": REPORT_BUCKET, "ReportBucket.Arn": f"arn:aws:s3:::{REPORT_BUCKET}"}
-    names |= {"FindingsTopic": FINDINGS_TOPIC, "StateTable": table}
+    names |= {"FindingsTopic": FINDINGS_TOPIC, "StateTable": table, "StateTable.Arn": moto_process.table_arn(table)}
     return Template({**webhook, **(parameters or {})}, names)
 
 
@@ -152,6 +156,22 @@ def is_granted(template: Template, action: str, resource: str | None) -> bool:
         for statement in template.statements()
         if "Condition" not in statement
     )
+
+
+def asked_of_table(template: Template) -> set[tuple[str, str]]:
+    """Gives what functions that were deployed so have asked of tables at moto, and of which."""
+    return moto_process.asked(session(template))
+
+
+def ungranted(template: Template, requests: list[dict]) -> set[tuple[str, str | None]]:
+    """Gives the calls that the role does not grant on their resource: of the emulator's requests, and of those to tables."""
+    asked = {(each["iam_action"], each["resource"]) for each in requests if each["iam_action"] not in NEEDS_NO_GRANT}
+    return {call for call in asked | asked_of_table(template) if not is_granted(template, *call)}
+
+
+def session(template: Template) -> str:
+    """Gives the token of the role's session: its table's name, as the role grants that one and each run has its own."""
+    return template.environment()["SRE_AGENT_STATE_TABLE"]
 
 
 def environment(emulator: Emulator, template: Template, dynamodb: str | None = None) -> dict[str, str]:
@@ -171,7 +191,7 @@ def environment(emulator: Emulator, template: Template, dynamodb: str | None = N
         "AWS_REGION": settings["region"],
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_SESSION_TOKEN": "test",
+        "AWS_SESSION_TOKEN": session(template),
         "AWS_LAMBDA_FUNCTION_NAME": "sre-agent-investigate",
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function["Timeout"]),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function["MemorySize"]),
@@ -240,7 +260,7 @@ def investigate(
             except OSError as error:
                 raise RuntimeError(f"{event} got no answer: {error}\n{log.read_text(errors='replace')}") from error
         lists = {name: emulator.received(name) for name in ("slack", "published", "requests", "unsupported")}
-        return Run(answer=said, log=log.read_text(errors="replace"), emulator=emulator, **lists)
+        return Run(answer=said, log=log.read_text(errors="replace"), emulator=emulator, template=template, **lists)
 
 
 @pytest.fixture(scope="module")
@@ -309,17 +329,32 @@ def test_the_emulator_was_asked_nothing_that_it_does_not_support(runs, event):
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_every_call_to_aws_is_granted_by_the_role_on_its_resource(runs, event):
-    run = runs[event]
-    template = deployed(run.emulator.scenario)
-    calls = {(each["iam_action"], each["resource"]) for each in run.requests if each["iam_action"] is not None}
-    assert [call for call in calls if not is_granted(template, *call)] == []
+    assert ungranted(runs[event].template, runs[event].requests) == set()
+
+
+def test_what_a_role_asks_of_tables_is_held_against_it_and_what_tests_ask_is_not():
+    """The check above can fail: by an action, by a table, and by a part of a transaction."""
+    own, other = moto_process.table(), moto_process.table()
+    template = deployed(ROOT / "scenarios" / "lambda-bad-deploy", table=own)
+    moto_process.client().scan(TableName=own)
+    assert asked_of_table(template) == set()
+    store, key = moto_process.client(session=session(template)), {"key": {"S": "x"}}
+    store.get_item(TableName=own, Key=key)
+    store.batch_get_item(RequestItems={own: {"Keys": [key]}})
+    store.transact_write_items(TransactItems=[{"Put": {"TableName": own, "Item": key}}])
+    granted = {(f"dynamodb:{action}", moto_process.table_arn(own)) for action in ("GetItem", "BatchGetItem", "PutItem")}
+    assert asked_of_table(template) == granted and ungranted(template, []) == set()
+    store.scan(TableName=own)
+    store.get_item(TableName=other, Key=key)
+    store.transact_write_items(TransactItems=[{"Delete": {"TableName": own, "Key": key}}])
+    calls = {("Scan", own), ("GetItem", other), ("DeleteItem", own)}
+    assert ungranted(template, []) == {(f"dynamodb:{action}", moto_process.table_arn(name)) for action, name in calls}
 
 
 def test_a_model_without_its_profile_is_called_through_the_one_that_is_found(bare):
-    template = deployed(bare.emulator.scenario, BARE)
-    asked = [(each["iam_action"], each["resource"]) for each in bare.requests if each["service"] != "slack"]
-    assert [call for call in set(asked) if not is_granted(template, *call)] == []
-    (profile,) = {resource for action, resource in asked if resource and "inference-profile/" in resource}
+    assert ungranted(bare.template, bare.requests) == set()
+    asked = {each["resource"] for each in bare.requests if each["service"] != "slack"} - {None}
+    (profile,) = {resource for resource in asked if "inference-profile/" in resource}
     assert profile.endswith("inference-profile/us.anthropic.claude-sonnet-4-6")
     assert "CAUSE SHOWN" in bare.everything()["slack"]
 
@@ -329,9 +364,8 @@ def test_a_bots_card_has_its_details_and_the_metrics_picture_in_its_thread(bot):
     assert "CAUSE SHOWN" in json.dumps(card["body"]), bot.log
     assert {each["thread_ts"] for each in thread} == {card["ts"]}
     assert [file["name"] for file in thread[-1]["files"]] == ["chart.png"], bot.log
-    template = deployed(bot.emulator.scenario, BOT)
+    assert ungranted(bot.template, bot.requests) == set()
     asked = [each for each in bot.requests if each["iam_action"] is not None]
-    assert [call for call in asked if not is_granted(template, call["iam_action"], call["resource"])] == []
     assert [offence for each in asked for offence in service_model.offences(each)] == []
 
 
@@ -348,7 +382,7 @@ def looks(tmp_path_factory) -> Run:
                 with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as answer:
                     answers.append(json.load(answer))
         lists = {name: emulator.received(name) for name in ("slack", "published", "requests", "unsupported")}
-        return Run(answer=json.dumps(answers), log=log.read_text(errors="replace"), emulator=emulator, **lists)
+        return Run(answer=json.dumps(answers), log=log.read_text(errors="replace"), emulator=emulator, template=template, **lists)
 
 
 def test_a_look_at_itself_has_a_heartbeat_and_is_told_where_something_changed(looks):
@@ -363,10 +397,8 @@ def test_a_look_at_itself_has_a_heartbeat_and_is_told_where_something_changed(lo
     (directive,) = beats[0]["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], directive["Dimensions"]) == ("SreAgent", [["FunctionName"]])
     assert looks.unsupported == []
-    template = deployed(looks.emulator.scenario)
-    # Who asks is told to everybody.
-    asked = [each for each in looks.requests if each["iam_action"] not in (None, "sts:GetCallerIdentity")]
-    assert {call for call in ((each["iam_action"], each["resource"]) for each in asked) if not is_granted(template, *call)} == set()
+    assert ungranted(looks.template, looks.requests) == set()
+    asked = [each for each in looks.requests if each["iam_action"] not in NEEDS_NO_GRANT]
     assert [offence for each in asked for offence in service_model.offences(each)] == []
 
 
@@ -398,8 +430,12 @@ def test_doctor_prints_the_deployed_functions_view_and_what_the_alarms_would_ask
 
 
 def test_every_granted_action_is_used_by_an_event_or_by_aws_itself(runs, bare, bot, looks):
-    used = {each["iam_action"] for run in [*runs.values(), bare, bot, looks] for each in run.requests} - {None}
-    granted = {action for run in runs.values() for action in granted_actions(deployed(run.emulator.scenario))}
+    finished = [*runs.values(), bare, bot, looks]
+    used = {each["iam_action"] for run in finished for each in run.requests} - {None}
+    used |= {action for run in finished for action, _ in asked_of_table(run.template)}
+    home = ROOT / "scenarios" / "lambda-bad-deploy"
+    options = [{"SlackWebhookParameterName": "", **parameters} for parameters in OPTIONS.values()]
+    granted = {action for parameters in options for action in granted_actions(deployed(home, parameters))}
     assert granted - used == USED_BY_AWS.keys(), "a grant that nothing uses, or an exception that is none"
 
 

@@ -264,7 +264,8 @@ if [ -n "$base" ]; then
 fi
 if [ -n "$base" ]; then
   step scenarios 'each scenario agrees with itself' "$python" scenarios/check.py
-  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py tests/test_template_options.py tests/test_package.py
+  # test_template_models.py runs the command line.
+  step template 'the role is narrow and the wiring cannot loop' "$python" -m pytest -q -p no:cacheprovider tests/test_template.py tests/test_template_options.py tests/test_package.py ${built:+tests/test_template_models.py}
   if asked_for sam; then beside sam nice_template; fi
   step models "the check of requests against AWS's service models can fail" "$python" -m pytest -q -p no:cacheprovider tests/test_service_model.py
   if [ -n "$built" ]; then

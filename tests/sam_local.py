@@ -24,6 +24,7 @@ import certifi
 import pytest
 
 from emulator_process import ROOT, TARGET, running
+from rie import deployed, granted_actions
 
 BUILD = "sam build"
 INVOKE = "sam local invoke InvestigateFunction -e events/sns-metric-alarm.json"
@@ -148,7 +149,8 @@ def test_the_alarm_becomes_a_card_with_its_cause_shown(built, tmp_path):
     (command,) = [line for line in by_hand() if line.startswith(INVOKE)]
     assert VARIABLES in command and "--add-host host.docker.internal:host-gateway" in command
     scenario = ROOT / "scenarios" / "lambda-bad-deploy"
-    with running(scenario, options=["--listen", "0.0.0.0"]) as emulator, base_image(tmp_path, built):
+    allowed = granted_actions(deployed(scenario))
+    with running(scenario, allowed, ["--listen", "0.0.0.0"]) as emulator, base_image(tmp_path, built):
         # Another run on this machine may hold README's port.
         port = emulator.endpoint.rsplit(":", 1)[1]
         variables = tmp_path / "variables.json"

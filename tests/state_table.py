@@ -11,16 +11,19 @@ from collections.abc import Iterator
 
 import moto_process
 from emulator_process import ROOT, Emulator, running
-from rie import INVOKE_SECONDS, deployed, environment, function, granted_actions
+from rie import INVOKE_SECONDS, deployed, environment, function, granted_actions, ungranted
 
 EVENT = ROOT / "events" / "sns-metric-alarm.json"
 HOME = ROOT / "scenarios" / "lambda-bad-deploy"
 
 
 @contextlib.contextmanager
-def emulator() -> Iterator[Emulator]:
-    with running(HOME, granted_actions(deployed(HOME))) as started:
+def emulator(table: str) -> Iterator[Emulator]:
+    """Starts the emulator; at the end, what functions with the table asked must be what their role grants."""
+    template = deployed(HOME, table=table)
+    with running(HOME, granted_actions(template)) as started:
         yield started
+        assert ungranted(template, started.received("requests")) == set()
 
 
 def variables(started: Emulator, table: str) -> dict[str, str]:
@@ -39,7 +42,7 @@ def outcome(answer: dict) -> str:
 
 def test_an_event_that_comes_again_to_another_process_is_not_reported_again(tmp_path):
     table = moto_process.table()
-    with emulator() as started:
+    with emulator(table) as started:
         outcomes = []
         for process in ("one", "two"):
             (tmp_path / process).mkdir()
@@ -52,7 +55,7 @@ def test_an_event_that_comes_again_to_another_process_is_not_reported_again(tmp_
 
 def test_of_two_processes_at_once_one_reports(tmp_path):
     table = moto_process.table()
-    with emulator() as started, contextlib.ExitStack() as stack:
+    with emulator(table) as started, contextlib.ExitStack() as stack:
         addresses = []
         for process in ("one", "two"):
             (tmp_path / process).mkdir()
@@ -69,7 +72,7 @@ def test_of_two_processes_at_once_one_reports(tmp_path):
 def test_another_alarm_of_the_resource_is_linked_by_another_process(tmp_path):
     table = moto_process.table()
     other = EVENT.read_bytes().replace(b"invoice-render-errors", b"invoice-render-faults")
-    with emulator() as started:
+    with emulator(table) as started:
         outcomes = []
         for process, event in (("one", EVENT.read_bytes()), ("two", other)):
             (tmp_path / process).mkdir()
@@ -82,7 +85,7 @@ def test_another_alarm_of_the_resource_is_linked_by_another_process(tmp_path):
 
 def test_what_is_kept_is_packed_and_expires_and_the_lease_is_given_back(tmp_path):
     table = moto_process.table()
-    with emulator() as started, function(tmp_path, variables(started, table)) as (address, _):
+    with emulator(table) as started, function(tmp_path, variables(started, table)) as (address, _):
         invoke(address)
     items = moto_process.items(table)
     assert sorted({key.split("#")[0] for key in items}) == [
@@ -100,7 +103,7 @@ def test_what_is_kept_is_packed_and_expires_and_the_lease_is_given_back(tmp_path
 
 
 def test_without_its_table_a_report_goes_out_and_says_what_is_lost(tmp_path):
-    with emulator() as started, function(tmp_path, variables(started, "no-such-table")) as (address, log):
+    with emulator("no-such-table") as started, function(tmp_path, variables(started, "no-such-table")) as (address, log):
         assert outcome(invoke(address)) == "cause_shown"
         assert len(started.received("slack")) == 1
         assert "the store did not answer, duplicates are possible" in log.read_text(errors="replace")
@@ -108,7 +111,7 @@ def test_without_its_table_a_report_goes_out_and_says_what_is_lost(tmp_path):
 
 def test_a_table_that_throttles_now_and_then_costs_nothing(tmp_path):
     table = moto_process.table()
-    with emulator() as started, function(tmp_path, variables(started, table)) as (address, log):
+    with emulator(table) as started, function(tmp_path, variables(started, table)) as (address, log):
         moto_process.throttle(2)
         assert [outcome(invoke(address)), outcome(invoke(address))] == ["cause_shown", "already_reported"]
         assert len(started.received("slack")) == 1
@@ -117,7 +120,7 @@ def test_a_table_that_throttles_now_and_then_costs_nothing(tmp_path):
 
 def test_a_table_that_throttles_all_the_time_costs_deduplication_and_never_the_report(tmp_path):
     table = moto_process.table()
-    with emulator() as started, function(tmp_path, variables(started, table)) as (address, log):
+    with emulator(table) as started, function(tmp_path, variables(started, table)) as (address, log):
         moto_process.throttle(100_000)
         try:
             assert outcome(invoke(address)) == "cause_shown"

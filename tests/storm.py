@@ -17,7 +17,7 @@ import urllib.request
 
 import moto_process
 from emulator_process import ROOT, running
-from rie import INVOKE_SECONDS, deployed, environment, function, granted_actions
+from rie import INVOKE_SECONDS, deployed, environment, function, granted_actions, ungranted
 
 HOME = ROOT / "scenarios" / "lambda-bad-deploy"
 PROCESSES = 10
@@ -86,18 +86,19 @@ def invoke(address: str, event: dict) -> dict:
 
 def test_fifty_alarms_of_one_fault_are_one_card_and_a_line_a_minute(tmp_path):
     table = moto_process.table()
+    template = deployed(HOME, table=table)
     settings = tmp_path / "sre-agent.toml"
     # A webhook cannot edit its facts card; with time for the conclusion there is one message.
     settings.write_text(f"format = 1\n[run]\nminute_seconds = {MINUTE:.0f}\n[deadline]\nfacts_seconds = 120\n")
     assert tomllib.loads(settings.read_text())["run"]["minute_seconds"] == MINUTE
     options = ["--requests-per-minute", str(REQUESTS_A_MINUTE), "--minute", str(int(MINUTE))]
     events = alarms()
-    with running(HOME, granted_actions(deployed(HOME)), options) as started, contextlib.ExitStack() as stack:
+    with running(HOME, granted_actions(template), options) as started, contextlib.ExitStack() as stack:
         addresses = []
         for process in range(PROCESSES):
             folder = tmp_path / f"process-{process}"
             folder.mkdir()
-            variables = environment(started, deployed(HOME, table=table)) | {"SRE_AGENT_CONFIG": str(settings)}
+            variables = environment(started, template) | {"SRE_AGENT_CONFIG": str(settings)}
             address, log = stack.enter_context(function(folder, variables))
             addresses.append(address)
         began = time.monotonic()
@@ -122,6 +123,7 @@ def test_fifty_alarms_of_one_fault_are_one_card_and_a_line_a_minute(tmp_path):
         messages = [json.dumps(each, ensure_ascii=False) for each in started.received("slack")]
         requests = started.received("requests")
 
+    assert ungranted(template, requests) == set()
     outcomes = collections.Counter(outcome for _, outcome in answers)
     lines = [message for message in messages if "ALSO FIRING" in message]
     cards = [message for message in messages if "ALSO FIRING" not in message]

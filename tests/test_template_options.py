@@ -440,6 +440,37 @@ def test_what_could_not_be_finished_reaches_the_dead_letter_queue():
     assert statement(template, "FailedInvocations")["Resource"] == ["arn:DeadLetterQueue"]
 
 
+# ---- What is kept beside them ----
+
+
+def test_the_functions_log_is_json_in_a_group_of_its_own_that_forgets():
+    template = chosen({"LogRetentionDays": "7"})
+    assert template.resource("InvestigateLogGroup")["Properties"]["RetentionInDays"] == "7"
+    assert chosen({}).resource("InvestigateLogGroup")["Properties"]["RetentionInDays"] == "30"
+    logging = template.resource("InvestigateFunction")["Properties"]["LoggingConfig"]
+    assert (logging["LogGroup"], logging["LogFormat"]) == ("arn:InvestigateLogGroup", "JSON")
+    # Another group would be made by Lambda, which keeps for ever, and the role may not write there.
+    assert statement(template, "OwnLog")["Resource"] == ["arn:InvestigateLogGroup"]
+    (group,) = template.resources("AWS::Logs::LogGroup")
+    assert group == "InvestigateLogGroup"
+
+
+def test_the_state_is_paid_by_request_and_expires_by_the_attribute_that_the_program_writes():
+    table = chosen({}).resource("StateTable")["Properties"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST" and "ProvisionedThroughput" not in table
+    expiry = table["TimeToLiveSpecification"]
+    assert expiry["Enabled"] is True
+    source = (TEMPLATE.parent / "src" / "aws" / "dynamodb.rs").read_text(encoding="utf-8")
+    updated = re.findall(r"(\w+) = :expires\b", source)
+    put = re.findall(r'\.item\("(\w+)", expires_after\(', source)
+    assert len(updated) >= 2 and put
+    assert {*updated, *put} == {expiry["AttributeName"]}
+    # The value is the time itself, in whole seconds.
+    assert set(re.findall(r'\(":expires", (\w+\()', source)) == {"expires("}
+    (key,) = re.findall(r'^const KEY: &str = "(\w+)";$', source, re.MULTILINE)
+    assert table["KeySchema"] == [{"AttributeName": key, "KeyType": "HASH"}]
+
+
 # ---- What is denied ----
 
 ELSEWHERE = [

@@ -45,6 +45,16 @@ fn a_variable_goes_over_the_document_and_an_empty_one_counts_as_unset() {
 }
 
 #[test]
+fn the_word_none_leaves_the_primary_alone() {
+    let models = |fallback| {
+        let variables =
+            variables(&[("SRE_AGENT_MODEL", "us.some.model"), ("SRE_AGENT_FALLBACK_MODELS", fallback)]);
+        Config::load(&Layers { variables, ..Layers::default() }).unwrap().models.len()
+    };
+    assert_eq!((models("none"), models("us.other.model"), models("")), (1, 2, 4));
+}
+
+#[test]
 fn silenced_alarms_are_investigated_only_where_each_kind_is_switched_on() {
     let of = |text: &str| {
         let document = format!("format = 1\n[alarms]\n{text}");
