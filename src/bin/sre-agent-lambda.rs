@@ -22,7 +22,8 @@ use sre_agent::run::{Observer, RunEvent, emf, json_log};
 use sre_agent::store::Store;
 use sre_agent::store::memory::MemoryStore;
 
-#[tokio::main]
+// At the default memory a function has less than one processor: more threads would share it, and cost a tenth of the start.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     lambda_runtime::tracing::init_default_subscriber();
     match serve().await {
