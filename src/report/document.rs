@@ -189,6 +189,9 @@ pub struct Document {
     pub kept: Option<Carried>,
 }
 
+/// What `data.version` and the footer of every report say.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 impl Document {
     /// Returns a message that is about no alarm: the agent speaks of itself. `id` stands where a run's id does.
     pub fn of_itself(id: &str, push: String, title: &str, condition: String, verdict: &str) -> Self {
@@ -206,7 +209,7 @@ impl Document {
             sections: Vec::new(),
             limits: Vec::new(),
             links: Vec::new(),
-            footer: vec![Line::text(format!("v{}", env!("CARGO_PKG_VERSION")))],
+            footer: vec![Line::text(format!("v{VERSION}"))],
             log_quotes: LogQuotes::default(),
             details: Vec::new(),
             data: serde_json::json!({ "outcome": id }),

@@ -12,7 +12,9 @@ use sre_agent::investigation::depth::Depth;
 use sre_agent_emulator::{BedrockOptions, Options, SlackBreak, SlackOptions};
 
 use crate::destinations::{AMAZON_Q, bot, published, with};
-use crate::incident_run::{BAD_DEPLOY, ENOUGH, IncidentRun, TOPIC, alarm_of, answering, sns_event};
+use crate::incident_run::{
+    BAD_DEPLOY, ENOUGH, IncidentRun, TOPIC, alarm_of, answering, recovered_at, sns_event,
+};
 use crate::script::careful;
 use crate::tries::Planted;
 
@@ -34,14 +36,6 @@ async fn run(model: Duration, slack: SlackOptions) -> (IncidentRun, Log) {
 
 /// What the channel `stdout` wrote.
 type Log = Arc<Mutex<Vec<u8>>>;
-
-fn recovered() -> Value {
-    let mut alarm = alarm_of(BAD_DEPLOY);
-    alarm["NewStateValue"] = "OK".into();
-    alarm["OldStateValue"] = "ALARM".into();
-    alarm["StateChangeTime"] = "2026-11-24T03:05:29.704+0000".into();
-    alarm
-}
 
 /// Messages to SNS and to the log, what Amazon Q was told by its events, and kept objects.
 fn told((run, log): &(IncidentRun, Log)) -> (usize, Vec<String>, usize) {
@@ -92,7 +86,7 @@ async fn each_channel_has_its_messages_in_order_in_every_course_of_a_run() {
             while published(&course.0, AMAZON_Q).is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            course.0.handle(&sns_event(&[recovered()]), ENOUGH).await.unwrap()
+            course.0.handle(&sns_event(&[recovered_at("03:05:29")]), ENOUGH).await.unwrap()
         };
         let (_, ok) = tokio::join!(course.0.handle(&event, ENOUGH), meanwhile);
         assert_eq!(ok.runs[0].outcome, "recovered_with_incident");
@@ -129,7 +123,7 @@ async fn a_recovery_that_the_report_saw_is_one_message_and_no_second_one() {
     let state = Some(AlarmState::Ok);
     course.0.services.telemetry = Arc::new(Planted { inner, panics: AtomicBool::new(false), state });
     course.0.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await.unwrap();
-    let ok = course.0.handle(&sns_event(&[recovered()]), ENOUGH).await.unwrap();
+    let ok = course.0.handle(&sns_event(&[recovered_at("03:05:29")]), ENOUGH).await.unwrap();
     assert_eq!(ok.runs[0].outcome, "recovered_with_incident");
     assert_eq!(told(&course), expected(1, &["cause_shown"], 2));
     let messages = course.0.emulator.slack_messages();

@@ -11,12 +11,14 @@ use sre_agent::run::{RunEvent, Stage};
 use sre_agent_emulator::{BedrockOptions, Fault, FaultKind, Options, SlackOptions};
 
 use crate::incident_run::{
-    BAD_DEPLOY, ENOUGH, IncidentRun, Seen, TOPIC, alarm_of, answering, in_one_line, sns_event,
+    BAD_DEPLOY, ENOUGH, IncidentRun, Seen, TOPIC, alarm_of, answering, in_one_line, recovered_at, sns_event,
 };
 use crate::script::careful;
 
 const CHECKOUT: &str = "../tests/fixtures/scenarios/custom-namespace";
 const BUCKET: &str = "my-reports";
+/// The webhook of the emulator's Slack.
+const WEBHOOK: &str = "{endpoint}/services/T00000000/B00000000/XXXX";
 pub(crate) const AMAZON_Q: &str = "arn:aws:sns:us-east-1:123456789012:chat";
 
 /// A run whose channels are those of the document: `{endpoint}` stands for the emulator.
@@ -37,14 +39,14 @@ async fn told(document: &str, options: Options) -> (IncidentRun, Seen) {
 
 fn everywhere() -> String {
     format!(
-        "[slack]\nwebhook = \"{{endpoint}}/services/T00000000/B00000000/XXXX\"\n[sns]\ntopic_arn = \"{TOPIC}\"\n\
+        "[slack]\nwebhook = \"{WEBHOOK}\"\n[sns]\ntopic_arn = \"{TOPIC}\"\n\
          [amazon_q]\ntopic_arn = \"{AMAZON_Q}\"\n[s3]\nbucket = \"{BUCKET}\"\n"
     )
 }
 
 pub(crate) fn bot() -> String {
     everywhere().replace(
-        "webhook = \"{endpoint}/services/T00000000/B00000000/XXXX\"",
+        &format!("webhook = \"{WEBHOOK}\""),
         "token = \"xoxb-emulator\"\nchannel = \"C0123456789\"\nbase_url = \"{endpoint}\"",
     )
 }
@@ -162,10 +164,7 @@ async fn a_report_that_is_only_kept_has_reached_nobody() {
 #[tokio::test]
 async fn amazon_q_is_told_in_one_thread_from_the_report_to_the_recovery() {
     let (run, seen) = told(&everywhere(), answering(careful)).await;
-    let mut recovered = alarm_of(BAD_DEPLOY);
-    recovered["NewStateValue"] = "OK".into();
-    recovered["OldStateValue"] = "ALARM".into();
-    recovered["StateChangeTime"] = "2026-11-24T03:17:22.704+0000".into();
+    let recovered = recovered_at("03:17:22");
     run.handle(&sns_event(&[recovered]), ENOUGH).await.unwrap();
     let told = published(&run, AMAZON_Q);
     let [report, recovery] = told.as_slice() else { panic!("{told:?}") };
@@ -237,8 +236,7 @@ async fn who_fails_while_it_is_posted_is_named_where_a_message_can_be_edited_and
 
 #[tokio::test]
 async fn a_channel_whose_secret_cannot_be_read_is_named_by_the_others_from_the_start() {
-    let document =
-        everywhere().replace("{endpoint}/services/T00000000/B00000000/XXXX", "ssm:/no/such/webhook");
+    let document = everywhere().replace(WEBHOOK, "ssm:/no/such/webhook");
     let run = with(BAD_DEPLOY, &document, answering(careful)).await;
     let response = run.handle(&sns_event(&[alarm_of(BAD_DEPLOY)]), ENOUGH).await.unwrap();
     assert_eq!(response.runs[0].undelivered.len(), 1);
@@ -260,8 +258,7 @@ async fn a_channel_whose_secret_cannot_be_read_is_named_by_the_others_from_the_s
 
 #[tokio::test]
 async fn a_secret_that_did_not_come_while_telemetry_was_read_is_asked_for_again() {
-    let document =
-        everywhere().replace("{endpoint}/services/T00000000/B00000000/XXXX", "ssm:/sre-agent/slack-webhook");
+    let document = everywhere().replace(WEBHOOK, "ssm:/sre-agent/slack-webhook");
     let hanging = Fault { action: "ssm:GetParameter".into(), kind: FaultKind::Hang, times: Some(1) };
     let options = Options { faults: vec![hanging], ..answering(careful) };
     let run = with(BAD_DEPLOY, &document, options).await;

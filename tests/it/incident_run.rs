@@ -209,6 +209,15 @@ pub(crate) fn alarm_of(scenario: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// Returns the message that the usual scenario's alarm is over, as it was sent at a time of that day: `03:17:22`.
+pub(crate) fn recovered_at(time: &str) -> Value {
+    let mut alarm = alarm_of(BAD_DEPLOY);
+    alarm["NewStateValue"] = "OK".into();
+    alarm["OldStateValue"] = "ALARM".into();
+    alarm["StateChangeTime"] = json!(format!("2026-11-24T{time}.704+0000"));
+    alarm
+}
+
 /// Returns the alarm message of the usual scenario, as it was sent `seconds` later.
 pub(crate) fn later_alarm(seconds: u32) -> Value {
     let mut alarm = alarm_of(BAD_DEPLOY);

@@ -11,7 +11,7 @@ use sre_agent::investigation::depth::Depth;
 use sre_agent_emulator::{BedrockOptions, Fault, FaultKind, Options, SlackBreak, SlackMessage, SlackOptions};
 
 use crate::incident_run::{
-    BAD_DEPLOY, ENOUGH, IncidentRun, TOPIC, alarm_of, answering, in_one_line, sns_event,
+    BAD_DEPLOY, ENOUGH, IncidentRun, TOPIC, alarm_of, answering, in_one_line, recovered_at, sns_event,
 };
 use crate::script::careful;
 
@@ -246,10 +246,7 @@ async fn a_slack_that_breaks_after_the_facts_leaves_sns_with_the_report_and_says
 async fn a_recovery_is_told_below_the_card_and_reaches_phones() {
     let run = run(By::Bot, Duration::ZERO, SlackOptions::default()).await;
     assert_eq!(alarm(&run).await, "cause_shown");
-    let mut recovered = alarm_of(BAD_DEPLOY);
-    recovered["NewStateValue"] = "OK".into();
-    recovered["OldStateValue"] = "ALARM".into();
-    recovered["StateChangeTime"] = "2026-11-24T03:17:22.704+0000".into();
+    let recovered = recovered_at("03:17:22");
     let response = run.handle(&sns_event(&[recovered]), ENOUGH).await.unwrap();
     assert_eq!(response.runs[0].outcome, "state_change");
     let messages = run.emulator.slack_messages();
@@ -277,10 +274,7 @@ async fn a_recovery_that_comes_during_the_run_is_left_to_it_and_told_once_below_
         ),
     ] {
         let run = run(by, SLOW, SlackOptions::default()).await;
-        let mut recovered = alarm_of(BAD_DEPLOY);
-        recovered["NewStateValue"] = "OK".into();
-        recovered["OldStateValue"] = "ALARM".into();
-        recovered["StateChangeTime"] = "2026-11-24T03:05:29.704+0000".into();
+        let recovered = recovered_at("03:05:29");
         let event = sns_event(&[alarm_of(BAD_DEPLOY)]);
         let meanwhile = async {
             first_message(&run).await;

@@ -14,9 +14,7 @@ use crate::report::data::{
     AlarmData, CitationData, ClaimData, ConditionData, Data, EvidenceData, IncidentData, Lane, LeadData,
     ModelLeft, Rung, TimelineItem,
 };
-
-/// What `data.version` of every report says.
-pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::report::document::VERSION;
 
 /// Most characters that are kept of one piece of evidence.
 const MOST_EXCERPT: usize = 4_000;

@@ -5,8 +5,7 @@ use crate::investigation::InvestigationOutcome;
 use crate::model::budget::Spent;
 use crate::model::{ErrorClass, Failure, ModelId, catalogue};
 use crate::report::compose::Told;
-use crate::report::compose::data::VERSION;
-use crate::report::document::Line;
+use crate::report::document::{Line, VERSION};
 
 /// Returns the footer's lines.
 pub(super) fn footer(told: &Told<'_>) -> Vec<Line> {

@@ -16,7 +16,7 @@ use crate::id::RunId;
 use crate::incident::Incident;
 use crate::redact::Redacted;
 use crate::report::data::Data;
-use crate::report::document::{Detail, Document, FORMAT, Line, Marks, Section, Span};
+use crate::report::document::{Detail, Document, FORMAT, Line, Marks, Section, Span, VERSION};
 use crate::report::readers::LogQuotes;
 use crate::run::Receipt;
 use crate::store::incidents::{Member, OpenIncident};
@@ -294,7 +294,7 @@ impl Notice<'_> {
             details: Vec::<Detail>::new(),
             log_quotes: LogQuotes::default(),
             data: Data {
-                version: super::data::VERSION.into(),
+                version: VERSION.into(),
                 outcome: self.outcome.into(),
                 alarm: super::data::alarm(incident),
                 ..Data::default()
